@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+#ifndef LICHEN_BITSTREAM_CONTAINER_H_
+#define LICHEN_BITSTREAM_CONTAINER_H_
+
+// The .lic file: signature, chunks, header, tile table. FORMAT.md defines every byte.
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "lichen/status.h"
+
+namespace lichen::bitstream {
+
+/// The HEAD chunk. The ranges are what this build reads and writes.
+struct Header {
+  uint32_t format_version = 0;           // 0: experimental
+  std::array<uint8_t, 8> model_id = {};  // names the model that the tiles need
+  uint32_t width = 0;                    // 1..2^24 pixels
+  uint32_t height = 0;                   // 1..2^24 pixels
+  uint32_t colour_type = 3;              // 1 gray, 3 RGB
+  uint32_t bit_depth = 8;                // 8
+  uint32_t quality_index = 0;            // 0..896, 128 a step between two anchors of the model
+  uint32_t tile_size_log2 = 10;          // 6..15; a tile is 2^tile_size_log2 pixels wide and high
+};
+
+/// Tiles in a row, rows of tiles, and tiles in all; the last column and row may be narrower than a tile.
+/// REQUIRES: a header from ParseHeader or ParseContainer, or one that WriteContainer accepts
+uint32_t TileColumns(const Header& header);
+uint32_t TileRows(const Header& header);
+uint64_t TileCount(const Header& header);
+
+/// Where one tile's bytes are, and what their CRC-32 must be.
+struct TileSpan {
+  size_t offset = 0;  // bytes from the start of the file
+  uint32_t size = 0;  // bytes
+  uint32_t crc = 0;
+};
+
+/// What a file says about itself. It owns no image data: spans point into the caller's bytes.
+struct Container {
+  Header header;
+  std::vector<TileSpan> tiles;  // raster order
+};
+
+/// Reads the signature and the HEAD chunk and looks at nothing behind them; for showing facts about a file, even one
+/// that is still arriving.
+///
+/// errors  kTruncated, kDamaged, kUnsupportedVersion
+Result<Header> ParseHeader(const uint8_t* data, size_t size);
+
+/// Reads a whole file and checks everything but the tiles' checksums, which CheckTile does, tile by tile, where they
+/// are decoded.
+///
+/// Memory is at most 16 bytes for every 5 that the file really holds, whatever dimensions it claims.
+///
+/// errors  kTruncated           the file ends too early; the message says where, and how much is missing
+///         kDamaged             a checksum, range or order is wrong, or bytes follow the last tile
+///         kUnsupportedVersion  another format version, colour type or bit depth, or an unknown critical chunk
+Result<Container> ParseContainer(const uint8_t* data, size_t size);
+
+/// Checks the checksum of tile `index`, from 0; messages count from 1.
+///
+/// data, size  the file that `container` was parsed from
+/// errors      kDamaged when the checksum is wrong; kInvalidArgument when there is no such tile in these bytes
+Status CheckTile(const Container& container, const uint8_t* data, size_t size, size_t index);
+
+/// CheckTile for every tile; the first error.
+Status CheckAllTiles(const Container& container, const uint8_t* data, size_t size);
+
+/// The bytes of a file. Around one tile they are 56 or fewer: up to 16383 pixels a side and 2^28 bytes of tile.
+///
+/// tiles   entropy-coded bytes of each tile in raster order, TileCount(header) of them
+/// errors  kInvalidArgument when a header field is out of range or the number of tiles is wrong; kLimitExceeded when
+/// the
+///         tiles and their table take 2^32 bytes or more
+Result<std::vector<uint8_t>> WriteContainer(const Header& header, const std::vector<std::vector<uint8_t>>& tiles);
+
+}  // namespace lichen::bitstream
+
+#endif  // LICHEN_BITSTREAM_CONTAINER_H_

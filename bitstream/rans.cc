@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "bitstream/rans.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <string>
+
+#include "bitstream/byte_reader.h"
+#include "bitstream/byte_writer.h"
+
+namespace lichen::bitstream {
+namespace {
+
+constexpr size_t kStatesSize = 4 * kRansStates;  // bytes
+
+// Escaped magnitudes are coded as |residual| - R >= 1, at most 2^14: 15 bits, so at most 14 ones come before the zero.
+constexpr int kMaxEscapeBits = 15;
+
+int BitLength(uint32_t value) {
+  int length = 0;
+  for (; value != 0; value >>= 1) ++length;
+  return length;
+}
+
+}  // namespace
+
+void RansEncoder::PutEscaped(const CdfTable& table, int32_t residual) {
+  residual = std::clamp(residual, -kMaxResidual, kMaxResidual);
+  PutSlots(table.start(table.escape_index()), table.frequency(table.escape_index()));
+
+  // Exp-Golomb of order 0. R = 3, residual -8: magnitude 5 = 101 is 11 0 01, the leading one implied; then sign 1.
+  const uint32_t magnitude = static_cast<uint32_t>(std::abs(residual) - table.radius());
+  const int length = BitLength(magnitude);
+  for (int i = 1; i < length; ++i) PutBit(1);
+  PutBit(0);
+  for (int i = length - 2; i >= 0; --i) PutBit((magnitude >> i) & 1);
+  PutBit(residual < 0 ? 1 : 0);
+}
+
+std::vector<uint8_t> RansEncoder::Finish() {
+  std::array<uint32_t, kRansStates> states;
+  states.fill(kRansLowerBound);
+  std::vector<uint16_t> words;
+  for (size_t n = symbols_.size(); n-- > 0;) {
+    const uint32_t frequency = symbols_[n].frequency;
+    uint32_t& x = states[n % kRansStates];
+    if (x >= frequency << (kRansWordBits + 1)) {  // 2^17 * frequency < 2^32, since frequency < 2^15
+      words.push_back(static_cast<uint16_t>(x & 0xFFFF));
+      x >>= kRansWordBits;
+    }
+    x = ((x / frequency) << kProbabilityBits) + symbols_[n].start + x % frequency;
+  }
+  symbols_.clear();
+
+  std::vector<uint8_t> bytes;
+  bytes.reserve(kStatesSize + 2 * words.size());
+  ByteWriter writer(&bytes);
+  for (const uint32_t x : states) writer.WriteU32(x);
+  for (size_t i = words.size(); i-- > 0;) writer.WriteU16(words[i]);
+  return bytes;
+}
+
+RansDecoder::RansDecoder(const uint8_t* data, size_t size) : data_(data), size_(size) {
+  states_.fill(kRansLowerBound);
+  ByteReader reader(data, size, "rANS states");
+  for (uint32_t& x : states_) {
+    const Result<uint32_t> state = reader.ReadU32();
+    if (!state.ok()) {
+      SetDamage("it is shorter than its states");
+      break;
+    }
+    if (*state < kRansLowerBound) {
+      SetDamage("a state is below 2^16");
+      continue;
+    }
+    x = *state;
+  }
+  position_ = reader.position();
+}
+
+Status RansDecoder::Finish() const {
+  const std::string damaged = "entropy-coded data is damaged: ";
+  if (damage_ != nullptr) return Status(StatusCode::kDamaged, damaged + damage_);
+  for (const uint32_t x : states_) {
+    if (x == kRansLowerBound) continue;
+    return Status(StatusCode::kDamaged, damaged + "a state ends at " + std::to_string(x) + ", " +
+                                            std::to_string(kRansLowerBound) + " expected");
+  }
+  if (position_ != size_) {
+    return Status(StatusCode::kDamaged, damaged + std::to_string(size_ - position_) + " of its " +
+                                            std::to_string(size_) + " bytes are unused");
+  }
+  return Status();
+}
+
+uint32_t RansDecoder::NoWord() {
+  SetDamage("it ends before its last symbol");
+  return 0;
+}
+
+uint32_t RansDecoder::GetBit() {
+  uint32_t& x = NextState();
+  const uint32_t slot = x & (kProbabilityTotal - 1);
+  const uint32_t bit = slot >> (kProbabilityBits - 1);
+  x = (kProbabilityTotal / 2) * (x >> kProbabilityBits) + (slot & (kProbabilityTotal / 2 - 1));
+  Renormalise(x);
+  return bit;
+}
+
+int32_t RansDecoder::GetEscaped(const CdfTable& table) {
+  int length = 1;
+  while (GetBit() == 1) {
+    if (++length > kMaxEscapeBits) {
+      SetDamage("an escaped residual is too long");
+      return 0;
+    }
+  }
+  int32_t magnitude = 1;
+  for (int i = 1; i < length; ++i) magnitude = 2 * magnitude + static_cast<int32_t>(GetBit());
+  magnitude += table.radius();
+  const bool negative = GetBit() == 1;
+  if (magnitude > kMaxResidual) {
+    SetDamage("an escaped residual is too large");
+    return 0;
+  }
+  return negative ? -magnitude : magnitude;
+}
+
+void RansDecoder::SetDamage(const char* what) {
+  if (damage_ == nullptr) damage_ = what;
+}
+
+}  // namespace lichen::bitstream

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+#ifndef LICHEN_CODEC_CONVOLUTION_H_
+#define LICHEN_CODEC_CONVOLUTION_H_
+
+// Float convolutions on oneDNN. Tensors are channels-last: [h][w][channels].
+
+#include <cstdint>
+#include <memory>
+
+#include "codec/model_data.h"
+#include "lichen/status.h"
+
+namespace lichen {
+
+/// kBfloat16: inputs and weights of 16 bits, sums of 32; outputs are floats, or bfloat16 where asked for.
+enum class Precision { kFloat32, kBfloat16 };
+
+/// kBfloat16 where the processor multiplies it natively, kFloat32 elsewhere.
+Precision FastestPrecision();
+
+/// Round to nearest, ties to even. REQUIRES: finite values
+void FloatToBfloat16(const float* src, size_t count, uint16_t* dst);
+
+/// A convolution of one shape of weights for pictures of any size; primitives are made once for every size.
+/// With accumulate, the result is added to what dst holds.
+class FloatConvolution {
+ public:
+  struct Options {
+    Precision precision = Precision::kFloat32;
+    bool half_output = false;  // dst is bfloat16; only with kBfloat16
+    bool accumulate = false;
+  };
+
+  FloatConvolution(const FloatConvolutionData& data, const Options& options);
+  ~FloatConvolution();
+  FloatConvolution(FloatConvolution&&) noexcept;
+
+  /// src: [h][w][in], floats or bfloat16 by precision; dst: [ceil(h/stride)][ceil(w/stride)][out].
+  /// errors: kOutOfMemory, kInternal
+  Status Run(const void* src, int h, int w, void* dst);
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace lichen
+
+#endif  // LICHEN_CODEC_CONVOLUTION_H_

@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: Apache-2.0
+// The only file that knows oneDNN (2.6). Layouts of sources and destinations are channels-last; oneDNN chooses that of
+// the weights.
+#include <dnnl.hpp>
+#include <map>
+#include <utility>
+#include <vector>
+
+#include "codec/convolution.h"
+#include "codec/integer_network.h"
+
+namespace lichen {
+namespace {
+
+using dnnl::memory;
+
+const dnnl::engine& Cpu() {
+  static const dnnl::engine engine(dnnl::engine::kind::cpu, 0);
+  return engine;
+}
+
+/// The geometry of a convolution with zero padding of kernel / 2.
+struct Geometry {
+  int in, out, kernel, stride;
+
+  int Outputs(int size) const { return (size + stride - 1) / stride; }
+  memory::dims Source(int h, int w) const { return {1, in, h, w}; }
+  memory::dims Destination(int h, int w) const { return {1, out, Outputs(h), Outputs(w)}; }
+  memory::dims PaddingBefore() const { return {kernel / 2, kernel / 2}; }
+  memory::dims PaddingAfter(int h, int w) const {
+    return {(Outputs(h) - 1) * stride + kernel - kernel / 2 - h, (Outputs(w) - 1) * stride + kernel - kernel / 2 - w};
+  }
+};
+
+/// Weights in oneDNN's own layout, shared by all sizes that want the same one.
+class WeightStore {
+ public:
+  WeightStore(memory::dims dims, memory::data_type type, const void* data) : stream_(Cpu()) {
+    plain_ = memory({std::move(dims), type, memory::format_tag::oihw}, Cpu());
+    std::copy_n(static_cast<const char*>(data), plain_.get_desc().get_size(),
+                static_cast<char*>(plain_.get_data_handle()));
+  }
+
+  memory In(const memory::desc& wanted) {
+    if (wanted == plain_.get_desc()) return plain_;
+    for (memory& made : made_) {
+      if (made.get_desc() == wanted) return made;
+    }
+    memory target(wanted, Cpu());
+    dnnl::reorder(plain_, target).execute(stream_, plain_, target);
+    stream_.wait();
+    made_.push_back(target);
+    return target;
+  }
+
+ private:
+  dnnl::stream stream_;
+  memory plain_;
+  std::vector<memory> made_;
+};
+
+/// A primitive for one size with its memories.
+struct Prepared {
+  dnnl::convolution_forward primitive;
+  memory source, weights, bias, destination, scratchpad;
+};
+
+dnnl::primitive_attr Attributes(bool relu, bool accumulate) {
+  dnnl::primitive_attr attributes;
+  attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
+  attributes.set_fpmath_mode(dnnl::fpmath_mode::strict);
+  dnnl::post_ops operations;
+  if (accumulate) operations.append_sum(1.0f);
+  if (relu) operations.append_eltwise(1.0f, dnnl::algorithm::eltwise_relu, 0.0f, 0.0f);
+  attributes.set_post_ops(operations);
+  return attributes;
+}
+
+Prepared Prepare(const Geometry& g, int h, int w, memory::data_type source_type, memory::data_type weight_type,
+                 memory::data_type destination_type, const dnnl::primitive_attr& attributes, WeightStore& weights,
+                 const memory* bias) {
+  using tag = memory::format_tag;
+  const memory::desc source(g.Source(h, w), source_type, tag::nhwc);
+  const memory::desc any_weights({g.out, g.in, g.kernel, g.kernel}, weight_type, tag::any);
+  const memory::desc destination(g.Destination(h, w), destination_type, tag::nhwc);
+  const memory::dims strides = {g.stride, g.stride};
+  const auto kind = dnnl::prop_kind::forward_inference;
+  const auto direct = dnnl::algorithm::convolution_direct;  // Winograd is neither exact nor the same everywhere
+  const auto descriptor =
+      bias ? dnnl::convolution_forward::desc(kind, direct, source, any_weights, bias->get_desc(), destination, strides,
+                                             g.PaddingBefore(), g.PaddingAfter(h, w))
+           : dnnl::convolution_forward::desc(kind, direct, source, any_weights, destination, strides, g.PaddingBefore(),
+                                             g.PaddingAfter(h, w));
+  const dnnl::convolution_forward::primitive_desc made(descriptor, attributes, Cpu());
+  Prepared p;
+  p.primitive = dnnl::convolution_forward(made);
+  p.source = memory(made.src_desc(), Cpu(), nullptr);
+  p.destination = memory(made.dst_desc(), Cpu(), nullptr);
+  p.weights = weights.In(made.weights_desc());
+  if (bias) p.bias = *bias;
+  p.scratchpad = memory(made.scratchpad_desc(), Cpu());
+  return p;
+}
+
+void Execute(Prepared& p, dnnl::stream& stream, const void* src, void* dst) {
+  p.source.set_data_handle(const_cast<void*>(src));  // oneDNN has no pointer to const; sources are not written
+  p.destination.set_data_handle(dst);
+  std::unordered_map<int, memory> arguments = {{DNNL_ARG_SRC, p.source},
+                                               {DNNL_ARG_WEIGHTS, p.weights},
+                                               {DNNL_ARG_DST, p.destination},
+                                               {DNNL_ARG_SCRATCHPAD, p.scratchpad}};
+  if (p.bias) arguments.emplace(DNNL_ARG_BIAS, p.bias);
+  p.primitive.execute(stream, arguments);
+  stream.wait();
+}
+
+/// u8 x s8 -> s32, without bias, scale or post-op: nothing of oneDNN's decides a rounding.
+class OneDnnAccumulator : public IntegerAccumulator {
+ public:
+  OneDnnAccumulator(int in, int out, int kernel, const int8_t* weight)
+      : geometry_{in, out, kernel, 1},
+        weights_({out, in, kernel, kernel}, memory::data_type::s8, weight),
+        stream_(Cpu()) {}
+
+  void Run(const uint8_t* src, int h, int w, int32_t* acc) override {
+    auto found = prepared_.find({h, w});
+    if (found == prepared_.end()) {
+      Prepared p = Prepare(geometry_, h, w, memory::data_type::u8, memory::data_type::s8, memory::data_type::s32,
+                           Attributes(false, false), weights_, nullptr);
+      found = prepared_.emplace(std::make_pair(h, w), std::move(p)).first;
+    }
+    Execute(found->second, stream_, src, acc);
+  }
+
+ private:
+  Geometry geometry_;
+  WeightStore weights_;
+  dnnl::stream stream_;
+  std::map<std::pair<int, int>, Prepared> prepared_;
+};
+
+}  // namespace
+
+std::unique_ptr<IntegerAccumulator> MakeFastAccumulator(int in, int out, int kernel, const int8_t* weight) {
+  return std::make_unique<OneDnnAccumulator>(in, out, kernel, weight);
+}
+
+Precision FastestPrecision() {
+  const auto isa = dnnl::get_effective_cpu_isa();
+  const bool native = isa == dnnl::cpu_isa::avx512_core_bf16 || isa == dnnl::cpu_isa::avx512_core_amx;
+  return native ? Precision::kBfloat16 : Precision::kFloat32;
+}
+
+struct FloatConvolution::State {
+  Geometry geometry;
+  Options options;
+  bool relu;
+  WeightStore weights;
+  memory bias;
+  dnnl::stream stream;
+  std::map<std::pair<int, int>, Prepared> prepared;
+
+  memory::data_type Type() const {
+    return options.precision == Precision::kBfloat16 ? memory::data_type::bf16 : memory::data_type::f32;
+  }
+};
+
+FloatConvolution::FloatConvolution(const FloatConvolutionData& data, const Options& options) {
+  const memory::dims dims = {data.out, data.in, data.kernel, data.kernel};
+  std::vector<uint16_t> halves;
+  const void* weight = data.weight.data();
+  auto type = memory::data_type::f32;
+  if (options.precision == Precision::kBfloat16) {
+    halves.resize(data.weight.size());
+    FloatToBfloat16(data.weight.data(), halves.size(), halves.data());
+    weight = halves.data();
+    type = memory::data_type::bf16;
+  }
+  state_.reset(new State{{data.in, data.out, data.kernel, data.stride},
+                         options,
+                         data.relu,
+                         WeightStore(dims, type, weight),
+                         memory({{data.out}, memory::data_type::f32, memory::format_tag::x}, Cpu()),
+                         dnnl::stream(Cpu()),
+                         {}});
+  std::copy(data.bias.begin(), data.bias.end(), static_cast<float*>(state_->bias.get_data_handle()));
+}
+
+FloatConvolution::~FloatConvolution() = default;
+FloatConvolution::FloatConvolution(FloatConvolution&&) noexcept = default;
+
+Status FloatConvolution::Run(const void* src, int h, int w, void* dst) {
+  State& s = *state_;
+  try {
+    auto found = s.prepared.find({h, w});
+    if (found == s.prepared.end()) {
+      const auto output = s.options.half_output ? memory::data_type::bf16 : memory::data_type::f32;
+      Prepared p = Prepare(s.geometry, h, w, s.Type(), s.Type(), output, Attributes(s.relu, s.options.accumulate),
+                           s.weights, &s.bias);
+      found = s.prepared.emplace(std::make_pair(h, w), std::move(p)).first;
+    }
+    Execute(found->second, s.stream, src, dst);
+  } catch (const dnnl::error& error) {
+    if (error.status == dnnl_out_of_memory)
+      return Status(StatusCode::kOutOfMemory, "not enough memory for a convolution");
+    return Status(StatusCode::kInternal, std::string("oneDNN: ") + error.what());
+  }
+  return Status();
+}
+
+}  // namespace lichen

@@ -1,0 +1,265 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <deque>
+#include <new>
+#include <vector>
+
+#include "bitstream/container.h"
+#include "codec/entropy_model.h"
+#include "codec/fixed_point.h"
+#include "codec/model_data.h"
+#include "codec/thread_scope.h"
+#include "codec/tiling.h"
+#include "codec/transform.h"
+#include "codec/vectorised.h"
+#include "lichen/codec.h"
+
+namespace lichen {
+namespace {
+
+constexpr uint32_t kMaxSide = 1 << 24;
+
+Status Invalid(const std::string& message) { return Status(StatusCode::kInvalidArgument, message); }
+
+Status CheckPicture(const ImageHeader& picture) {
+  if (picture.width < 1 || picture.height < 1 || picture.width > kMaxSide || picture.height > kMaxSide) {
+    return Invalid("a picture of " + std::to_string(picture.width) + "x" + std::to_string(picture.height) +
+                   " pixels; 1 to 16777216 a side expected");
+  }
+  if ((picture.channels != 1 && picture.channels != 3) || picture.bit_depth != 8) {
+    return Invalid("a picture of " + std::to_string(picture.channels) + " channels of " +
+                   std::to_string(picture.bit_depth) + " bits; gray or RGB of 8 bits expected");
+  }
+  return Status();
+}
+
+Result<bitstream::Header> MakeHeader(const ImageHeader& picture, const EncodeOptions& options, const ModelData& model) {
+  if (!(options.quality >= 0 && options.quality <= 100)) {
+    return Invalid("quality " + std::to_string(options.quality) + "; 0 to 100 expected");
+  }
+  bitstream::Header header;
+  header.tile_size_log2 = 0;
+  while (header.tile_size_log2 < 31 && 1u << header.tile_size_log2 < options.tile_size) ++header.tile_size_log2;
+  if (header.tile_size_log2 < 6 || header.tile_size_log2 > 15 || 1u << header.tile_size_log2 != options.tile_size) {
+    return Invalid("tile size " + std::to_string(options.tile_size) + "; 64, 128, 256, ... or 32768 expected");
+  }
+  header.model_id = model.id;
+  header.width = picture.width;
+  header.height = picture.height;
+  header.colour_type = static_cast<uint32_t>(picture.channels);
+  header.quality_index = static_cast<uint32_t>(std::lround(options.quality * kMaxQualityIndex / 100));
+  return header;
+}
+
+LICHEN_VECTORISED
+void SamplesToFloat(const uint8_t* src, size_t count, float* dst) {
+  for (size_t i = 0; i < count; ++i) dst[i] = static_cast<float>(src[i]) * (1.0f / 255.0f) - 0.5f;
+}
+
+/// The rows of the canvas, as RGB: the picture's, then its last row and column repeated up to multiples of 16. Keeps
+/// only the rows that a later window still needs.
+class CanvasRows {
+ public:
+  CanvasRows(RowSource& source, int width, int height)
+      : source_(source), picture_(source.header()), width_(width), height_(height), row_(picture_.RowBytes()) {}
+
+  /// Makes rows begin..end-1 available; rows before `begin` are forgotten.
+  Status Provide(int begin, int end) {
+    for (; first_ < begin; ++first_) {
+      if (rows_.empty()) LICHEN_RETURN_IF_ERROR(Append());
+      rows_.pop_front();
+    }
+    while (first_ + static_cast<int>(rows_.size()) < std::min(end, height_)) LICHEN_RETURN_IF_ERROR(Append());
+    return Status();
+  }
+
+  /// REQUIRES: provided
+  const uint8_t* Row(int y) const { return rows_[y - first_].data(); }
+
+ private:
+  Status Append() {
+    const int y = first_ + static_cast<int>(rows_.size());
+    if (y < static_cast<int>(picture_.height)) {
+      LICHEN_RETURN_IF_ERROR(source_.ReadRow(row_.data()));
+      last_.resize(static_cast<size_t>(width_) * 3);
+      for (int x = 0; x < width_; ++x) {
+        const uint8_t* pixel = row_.data() + std::min<size_t>(x, picture_.width - 1) * picture_.channels;
+        for (int c = 0; c < 3; ++c) last_[static_cast<size_t>(x) * 3 + c] = pixel[picture_.channels == 1 ? 0 : c];
+      }
+    }
+    rows_.push_back(last_);
+    return Status();
+  }
+
+  RowSource& source_;
+  ImageHeader picture_;
+  int width_, height_, first_ = 0;
+  std::vector<uint8_t> row_, last_;
+  std::deque<std::vector<uint8_t>> rows_;
+};
+
+class Encoder {
+ public:
+  Encoder(RowSource& source, const EncodeOptions& options, const bitstream::Header& header, const ModelData& model)
+      : options_(options),
+        header_(header),
+        model_(model),
+        grid_(header),
+        canvas_(source, grid_.width() * kLatentPixels, grid_.height() * kLatentPixels),
+        tables_(TablesAtQuality(model, static_cast<int>(header.quality_index))),
+        g_a_(model, model.g_a, static_cast<int>(header.quality_index), FastestPrecision()),
+        h_a_(model, model.h_a, static_cast<int>(header.quality_index), FastestPrecision()),
+        entropy_model_(model, static_cast<int>(header.quality_index), IntegerEngine::kFast),
+        margin_((MarginOf(model.g_a) + kLatentPixels - 1) / kLatentPixels) {}
+
+  Result<std::vector<uint8_t>> Run() {
+    std::vector<std::vector<uint8_t>> tiles;
+    for (int row = 0; row < grid_.rows(); ++row) {
+      LICHEN_RETURN_IF_ERROR(AnalyseBand(grid_.Row(row)));
+      for (int column = 0; column < grid_.columns(); ++column) {
+        LICHEN_ASSIGN_OR_RETURN(std::vector<uint8_t> tile, EncodeTile(grid_.Row(row), grid_.Column(column)));
+        tiles.push_back(std::move(tile));
+        coded_ += Area(grid_.Row(row), grid_.Column(column));
+        LICHEN_RETURN_IF_ERROR(Report());
+      }
+    }
+    return bitstream::WriteContainer(header_, tiles);
+  }
+
+ private:
+  /// The share of the canvas that rows x columns cover.
+  double Area(Span rows, Span columns) const {
+    return static_cast<double>(rows.size()) * columns.size() / (static_cast<double>(grid_.height()) * grid_.width());
+  }
+
+  Status Report() const {
+    const double done = 0.7 * analysed_ + 0.3 * coded_;
+    if (options_.progress && !options_.progress(done)) return Status(StatusCode::kCancelled, "cancelled");
+    return Status();
+  }
+
+  /// g_a on a band of tiles, window by window, into band_: [rows][grid width][M].
+  Status AnalyseBand(Span rows) {
+    const int m = model_.latent_channels;
+    band_.resize(static_cast<size_t>(rows.size()) * grid_.width() * m);
+    const Span needed = WithMargin(rows, margin_, grid_.height());
+    LICHEN_RETURN_IF_ERROR(canvas_.Provide(needed.begin * kLatentPixels, needed.end * kLatentPixels));
+    for (int column = 0; column < grid_.columns(); column += grid_.ColumnsPerWindow()) {
+      const int last = std::min(column + grid_.ColumnsPerWindow(), grid_.columns()) - 1;
+      const Span inner = {grid_.Column(column).begin, grid_.Column(last).end};
+      const Span outer = WithMargin(inner, margin_, grid_.width());
+      LICHEN_ASSIGN_OR_RETURN(const float* y, Analyse(needed, outer));
+      for (int v = rows.begin; v < rows.end; ++v) {
+        std::memcpy(band_.data() + (static_cast<size_t>(v - rows.begin) * grid_.width() + inner.begin) * m,
+                    y + (static_cast<size_t>(v - needed.begin) * outer.size() + inner.begin - outer.begin) * m,
+                    static_cast<size_t>(inner.size()) * m * sizeof(float));
+      }
+      analysed_ += Area(rows, inner);
+      LICHEN_RETURN_IF_ERROR(Report());
+    }
+    return Status();
+  }
+
+  Result<const float*> Analyse(Span rows, Span columns) {
+    const int h = rows.size() * kLatentPixels, w = columns.size() * kLatentPixels;
+    const ThreadScope threads(ThreadsFor(options_.threads, int64_t{h} * w));
+    window_.resize(static_cast<size_t>(h) * w * 3);
+#pragma omp parallel for
+    for (int y = 0; y < h; ++y) {
+      SamplesToFloat(
+          canvas_.Row(rows.begin * kLatentPixels + y) + static_cast<size_t>(columns.begin) * kLatentPixels * 3,
+          static_cast<size_t>(w) * 3, window_.data() + static_cast<size_t>(y) * w * 3);
+    }
+    return g_a_.Run(window_.data(), h, w);
+  }
+
+  Result<std::vector<uint8_t>> EncodeTile(Span rows, Span columns) {
+    const ThreadScope one_thread(1);
+    const int m = model_.latent_channels, h = rows.size(), w = columns.size();
+    // h_a sees y as g_a gives it, its last row and column repeated up to multiples of 4.
+    const int padded_h = (h + 3) / 4 * 4, padded_w = (w + 3) / 4 * 4;
+    tile_.resize(static_cast<size_t>(padded_h) * padded_w * m);
+    for (int y = 0; y < padded_h; ++y) {
+      for (int x = 0; x < padded_w; ++x) {
+        const size_t from =
+            static_cast<size_t>(std::min(y, h - 1)) * grid_.width() + columns.begin + std::min(x, w - 1);
+        std::memcpy(tile_.data() + (static_cast<size_t>(y) * padded_w + x) * m, band_.data() + from * m,
+                    m * sizeof(float));
+      }
+    }
+    LICHEN_ASSIGN_OR_RETURN(const float* hyper, h_a_.Run(tile_.data(), padded_h, padded_w));
+    const int channels = model_.hyper_channels;
+    z_.resize(static_cast<size_t>(padded_h / 4) * (padded_w / 4) * channels);
+    for (size_t at = 0; at < z_.size(); ++at) z_[at] = hyper[at] * tables_.z_gain[at % channels];
+    y_.resize(static_cast<size_t>(h) * w * m);
+    for (int y = 0; y < h; ++y) {
+      for (int x = 0; x < w; ++x) {
+        const float* from = tile_.data() + (static_cast<size_t>(y) * padded_w + x) * m;
+        float* to = y_.data() + (static_cast<size_t>(y) * w + x) * m;
+        for (int c = 0; c < m; ++c) to[c] = from[c] * tables_.gain_y[c];
+      }
+    }
+    return entropy_model_.Encode(y_.data(), z_.data(), h, w, &latents_);
+  }
+
+  const EncodeOptions& options_;
+  bitstream::Header header_;
+  const ModelData& model_;
+  TileGrid grid_;
+  CanvasRows canvas_;
+  QualityTables tables_;
+  Transform g_a_, h_a_;
+  EntropyModel entropy_model_;
+  int margin_;                       // latent positions
+  double analysed_ = 0, coded_ = 0;  // shares of the canvas
+  std::vector<float> window_, band_, tile_, y_, z_;
+  Latents latents_;
+};
+
+/// An image's rows.
+class ImageSource : public RowSource {
+ public:
+  explicit ImageSource(const Image& image) : image_(image) {}
+  const ImageHeader& header() const override { return image_; }
+  Status ReadRow(uint8_t* row) override {
+    std::memcpy(row, image_.pixels.data() + next_++ * image_.RowBytes(), image_.RowBytes());
+    return Status();
+  }
+
+ private:
+  const Image& image_;
+  size_t next_ = 0;
+};
+
+}  // namespace
+
+Result<std::vector<uint8_t>> Encode(RowSource& source, const EncodeOptions& options) {
+  try {
+    LICHEN_RETURN_IF_ERROR(CheckPicture(source.header()));
+    std::shared_ptr<const Model> model = options.model;
+    if (!model) {
+      LICHEN_ASSIGN_OR_RETURN(model, Model::Default());
+    }
+    const ModelData& data = DataOf(*model);
+    LICHEN_ASSIGN_OR_RETURN(const bitstream::Header header, MakeHeader(source.header(), options, data));
+    return Encoder(source, options, header, data).Run();
+  } catch (const std::bad_alloc&) {
+    return Status(StatusCode::kOutOfMemory, "not enough memory to encode this picture");
+  } catch (const std::exception& error) {
+    return Status(StatusCode::kInternal, error.what());
+  }
+}
+
+Result<std::vector<uint8_t>> Encode(const Image& image, const EncodeOptions& options) {
+  LICHEN_RETURN_IF_ERROR(CheckPicture(image));
+  if (image.pixels.size() != image.RowBytes() * image.height) {
+    return Invalid("an image of " + std::to_string(image.pixels.size()) + " bytes; " +
+                   std::to_string(image.RowBytes() * image.height) + " expected for its size");
+  }
+  ImageSource source(image);
+  return Encode(source, options);
+}
+
+}  // namespace lichen

@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "codec/entropy_model.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+#include "bitstream/rans.h"
+
+namespace lichen {
+namespace {
+
+int PhaseOf(int y, int x) { return (y & 1) * 2 + (x & 1); }
+
+/// A signed value as two activations, of which one is 0.
+void StoreUnits(int64_t units, uint8_t* positive, uint8_t* negative) {
+  *positive = static_cast<uint8_t>(std::clamp<int64_t>(units, 0, kActivationMax));
+  *negative = static_cast<uint8_t>(std::clamp<int64_t>(-units, 0, kActivationMax));
+}
+
+/// floor(v + 1/2), limited to what can be coded; a NaN, which a broken encoder network could give, counts as 0.
+int32_t RoundToResidual(float v) {
+  if (!(v > -static_cast<float>(kResidualLimit))) return std::isnan(v) ? 0 : -kResidualLimit;
+  return static_cast<int32_t>(std::floor(std::min(v, static_cast<float>(kResidualLimit)) + 0.5f));
+}
+
+}  // namespace
+
+/// What Code() needs of an encoder: it takes the values and returns what was coded.
+struct EntropyModel::Writer {
+  const float* y;
+  const float* z;
+  const std::vector<bitstream::CdfTable>& tables;
+  bitstream::RansEncoder rans;
+
+  int32_t CodeZ(const bitstream::CdfTable& table, size_t at) {
+    const int32_t value = RoundToResidual(z[at]);
+    rans.Put(table, value);
+    return value;
+  }
+  int32_t CodeY(int index, size_t at, int32_t mean) {
+    const int32_t residual = RoundToResidual(y[at] - static_cast<float>(mean) / (1 << kSixteenthBits));
+    rans.Put(tables[index], residual);
+    return residual;
+  }
+};
+
+/// And of a decoder.
+struct EntropyModel::Reader {
+  const std::vector<bitstream::CdfTable>& tables;
+  bitstream::RansDecoder rans;
+
+  int32_t CodeZ(const bitstream::CdfTable& table, size_t) { return rans.Get(table); }
+  int32_t CodeY(int index, size_t, int32_t) { return rans.Get(tables[index]); }
+};
+
+EntropyModel::EntropyModel(const ModelData& model, int quality_index, IntegerEngine engine)
+    : model_(model), tables_(TablesAtQuality(model, quality_index)) {
+  const int m = model.latent_channels, group = m / 4;
+  for (const IntegerLayer& layer : model.h_s) h_s_.emplace_back(layer, engine);
+  for (int k = 0; k < 4; ++k) {
+    const std::vector<IntegerLayer>& layers = model.context[k];
+    for (size_t i = 0; i + 1 < layers.size(); ++i) context_[k].emplace_back(layers[i], engine);
+    for (int g = 0; g < 4; ++g) {
+      std::vector<int> outputs;
+      for (int c = 0; c < group; ++c) outputs.push_back(g * group + c);
+      for (int c = 0; c < group; ++c) outputs.push_back(m + g * group + c);
+      heads_[k].emplace_back(layers.back(), engine, outputs);
+    }
+  }
+  const uint16_t* exp2 = model.exp2.data();
+  for (int e : tables_.context_exponent) {
+    units_of_y_.emplace_back(e - (kSixteenthBits << kExponentBits), exp2);
+    mean_of_head_.emplace_back(-e + ((kSixteenthBits - kMeanHeadBits) * (1 << kExponentBits)), exp2);
+    index_offset_.push_back(static_cast<int32_t>(RoundingShift(int64_t{e} * model.scale_per_exponent, 16)));
+  }
+  for (int e : tables_.z_exponent) units_of_z_.emplace_back(e, exp2);
+}
+
+std::vector<uint8_t> EntropyModel::Encode(const float* y, const float* z, int h, int w, Latents* latents) {
+  Writer writer{y, z, model_.tables, {}};
+  Code(writer, h, w, latents);
+  return writer.rans.Finish();
+}
+
+Status EntropyModel::Decode(const uint8_t* data, size_t size, int h, int w, Latents* latents) {
+  Reader reader{model_.tables, bitstream::RansDecoder(data, size)};
+  Code(reader, h, w, latents);
+  return reader.rans.Finish();
+}
+
+template <typename Coder>
+void EntropyModel::Code(Coder& coder, int h, int w, Latents* latents) {
+  latents->h = h, latents->w = w;
+  latents->z_hat.resize(static_cast<size_t>((h + 3) / 4) * ((w + 3) / 4) * model_.hyper_channels);
+  latents->y_hat.assign(static_cast<size_t>(h) * w * model_.latent_channels, 0);
+  CodeHyperLatents(coder, latents);
+  ComputeFeatures(*latents);
+  for (int k = 0; k < 4; ++k) CodeStep(coder, k, latents);
+}
+
+template <typename Coder>
+void EntropyModel::CodeHyperLatents(Coder& coder, Latents* latents) {
+  const int channels = model_.hyper_channels;
+  for (size_t at = 0; at < latents->z_hat.size(); ++at) {
+    latents->z_hat[at] = coder.CodeZ(model_.tables[tables_.z_table[at % channels]], at);
+  }
+}
+
+void EntropyModel::ComputeFeatures(const Latents& latents) {
+  int h = (latents.h + 3) / 4, w = (latents.w + 3) / 4;
+  const int z = model_.hyper_channels;
+  features_.resize(latents.z_hat.size() * 2);
+  for (size_t at = 0; at < latents.z_hat.size(); ++at) {
+    const size_t pixel = at / z, c = at % z;
+    uint8_t* units = features_.data() + pixel * 2 * z + c;
+    StoreUnits(units_of_z_[c].Apply(latents.z_hat[at]), units, units + z);
+  }
+  for (size_t i = 0; i < h_s_.size(); ++i) {
+    const int out = h_s_[i].out(), factor = model_.h_s[i].depth_to_space;
+    next_.resize(static_cast<size_t>(h) * w * out);
+    h_s_[i].RunRelu(features_.data(), h, w, next_.data(), out);
+    const size_t run = static_cast<size_t>(out) / factor;  // one row of a block: (dx, c)
+    features_.resize(next_.size());
+    for (int y = 0; y < h; ++y) {
+      for (int x = 0; x < w; ++x) {
+        for (int dy = 0; dy < factor; ++dy) {
+          std::memcpy(features_.data() + ((static_cast<size_t>(y) * factor + dy) * w + x) * run,
+                      next_.data() + ((static_cast<size_t>(y) * w + x) * factor + dy) * run, run);
+        }
+      }
+    }
+    h *= factor, w *= factor;
+  }
+  const int p = model_.feature_channels, row = p + 2 * model_.latent_channels;
+  input_.assign(static_cast<size_t>(latents.h) * latents.w * row, 0);
+  for (int y = 0; y < latents.h; ++y) {
+    for (int x = 0; x < latents.w; ++x) {
+      std::memcpy(input_.data() + (static_cast<size_t>(y) * latents.w + x) * row,
+                  features_.data() + (static_cast<size_t>(y) * w + x) * p, p);
+    }
+  }
+  // The first step sees the features alone, without gaps between pixels.
+  features_.resize(static_cast<size_t>(latents.h) * latents.w * p);
+  for (size_t pixel = 0; pixel < static_cast<size_t>(latents.h) * latents.w; ++pixel) {
+    std::memcpy(features_.data() + pixel * p, input_.data() + pixel * row, p);
+  }
+}
+
+const uint8_t* EntropyModel::RunContext(int step, int h, int w) {
+  const uint8_t* src = step == 0 ? features_.data() : input_.data();
+  for (IntegerConvolution& layer : context_[step]) {
+    next_.resize(static_cast<size_t>(h) * w * layer.out());
+    layer.RunRelu(src, h, w, next_.data(), layer.out());
+    hidden_.swap(next_);
+    src = hidden_.data();
+  }
+  return src;
+}
+
+template <typename Coder>
+void EntropyModel::CodeStep(Coder& coder, int step, Latents* latents) {
+  const int h = latents->h, w = latents->w, m = model_.latent_channels, group = m / 4;
+  const int width = model_.context[step].back().in, row = model_.feature_channels + 2 * m;
+  const uint8_t* hidden = RunContext(step, h, w);
+  std::array<int, 4> group_of_phase{};
+  for (int g = 0; g < 4; ++g) group_of_phase[model_.phase_order[(g + step) % 4]] = g;
+
+  // Each head sees the positions at which its group is coded, in raster order.
+  for (int phase = 0; phase < 4; ++phase) {
+    const int g = group_of_phase[phase];
+    gathered_.clear();
+    for (int y = phase >> 1; y < h; y += 2) {
+      for (int x = phase & 1; x < w; x += 2) {
+        const uint8_t* pixel = hidden + (static_cast<size_t>(y) * w + x) * width;
+        gathered_.insert(gathered_.end(), pixel, pixel + width);
+      }
+    }
+    const int positions = static_cast<int>(gathered_.size()) / width;
+    outputs_[g].resize(static_cast<size_t>(positions) * 2 * group);
+    if (positions > 0) heads_[step][g].RunHead(gathered_.data(), 1, positions, outputs_[g].data());
+  }
+
+  std::array<size_t, 4> next{};
+  for (int y = 0; y < h; ++y) {
+    for (int x = 0; x < w; ++x) {
+      const int g = group_of_phase[PhaseOf(y, x)];
+      const int32_t* head = outputs_[g].data() + next[g]++ * 2 * group;
+      const size_t pixel = static_cast<size_t>(y) * w + x;
+      uint8_t* units = input_.data() + pixel * row + model_.feature_channels;
+      for (int i = 0; i < group; ++i) {
+        const int c = g * group + i;
+        const size_t at = pixel * m + c;
+        const int64_t scaled = mean_of_head_[c].Apply(head[i]);
+        const auto mean = static_cast<int32_t>(std::clamp<int64_t>(scaled, INT16_MIN, INT16_MAX));
+        const int32_t sixteenths = head[group + i] - index_offset_[c];
+        const int index = std::clamp((sixteenths + 8) >> 4, 0, kScaleTables - 1);
+        const int32_t residual = index == 0 ? 0 : coder.CodeY(index, at, mean);
+        const int32_t value = mean + residual * (1 << kSixteenthBits);
+        latents->y_hat[at] = value;
+        StoreUnits(units_of_y_[c].Apply(value), units + c, units + m + c);
+      }
+    }
+  }
+}
+
+}  // namespace lichen

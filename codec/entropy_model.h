@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+#ifndef LICHEN_CODEC_ENTROPY_MODEL_H_
+#define LICHEN_CODEC_ENTROPY_MODEL_H_
+
+// Latents of a tile <-> bytes: hyper-synthesis, four context steps and rANS, all in exact integers.
+// Scale hyperprior, Balle et al. 2018 (arXiv:1802.01436); context after Li et al., DCVC-DC, CVPR 2023
+// (arXiv:2302.14402): channel group g is coded in step k at phase order[(g + k) mod 4] of each 2x2 block.
+
+#include <array>
+#include <cstdint>
+#include <vector>
+
+#include "codec/fixed_point.h"
+#include "codec/integer_network.h"
+#include "codec/model_data.h"
+#include "lichen/status.h"
+
+namespace lichen {
+
+/// The quantised latents of one tile, channels-last.
+struct Latents {
+  int h = 0, w = 0;            // positions of y; z has ceil(h/4) x ceil(w/4)
+  std::vector<int32_t> z_hat;  // [ceil(h/4)][ceil(w/4)][Z], quantisation steps
+  std::vector<int32_t> y_hat;  // [h][w][M], sixteenths of a quantisation step
+};
+
+/// Codes tiles of one quality. Not for use by two threads at once: it holds scratch memory.
+class EntropyModel {
+ public:
+  /// Borrows `model`. REQUIRES: 0 <= quality_index <= kMaxQualityIndex
+  EntropyModel(const ModelData& model, int quality_index, IntegerEngine engine);
+
+  /// y: [h][w][M] in quantisation steps; z: [ceil(h/4)][ceil(w/4)][Z] likewise. Returns the tile's bytes; `latents` is
+  /// set to what a decoder will get from them.
+  std::vector<uint8_t> Encode(const float* y, const float* z, int h, int w, Latents* latents);
+
+  /// errors: kDamaged
+  Status Decode(const uint8_t* data, size_t size, int h, int w, Latents* latents);
+
+ private:
+  struct Writer;
+  struct Reader;
+  template <typename Coder>
+  void Code(Coder& coder, int h, int w, Latents* latents);
+  template <typename Coder>
+  void CodeHyperLatents(Coder& coder, Latents* latents);
+  void ComputeFeatures(const Latents& latents);
+  const uint8_t* RunContext(int step, int h, int w);
+  template <typename Coder>
+  void CodeStep(Coder& coder, int step, Latents* latents);
+
+  const ModelData& model_;
+  QualityTables tables_;
+  std::vector<IntegerConvolution> h_s_;
+  std::array<std::vector<IntegerConvolution>, 4> context_;  // without the heads
+  std::array<std::vector<IntegerConvolution>, 4> heads_;    // [step][group]: means of the group, then scales
+  std::vector<Exp2Multiplier> units_of_y_, units_of_z_, mean_of_head_;
+  std::vector<int32_t> index_offset_;
+
+  std::vector<uint8_t> input_;  // [h][w][P + 2M]: features, then y_hat in context units, positive and negative parts
+  std::vector<uint8_t> features_, hidden_, next_, gathered_;
+  std::array<std::vector<int32_t>, 4> outputs_;  // of the heads, by group
+};
+
+}  // namespace lichen
+
+#endif  // LICHEN_CODEC_ENTROPY_MODEL_H_

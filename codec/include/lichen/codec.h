@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+#ifndef LICHEN_CODEC_H_
+#define LICHEN_CODEC_H_
+
+// Compressing and decompressing pictures.
+//
+//   Result<std::vector<uint8_t>> file = lichen::Encode(image, {});   // then write it to photo.lic
+//   Result<lichen::Image> back = lichen::Decode(file->data(), file->size(), {});
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "lichen/image.h"
+#include "lichen/status.h"
+
+namespace lichen {
+
+/// Version of the library, for example "0.1.0".
+const char* Version();
+
+/// Trained networks and tables: immutable, shared between threads. See models/README.md for the file.
+class Model {
+ public:
+  virtual ~Model() = default;
+
+  /// The model built into the library, parsed on first use.
+  static Result<std::shared_ptr<const Model>> Default();
+  /// errors: kTruncated, kDamaged, kUnsupportedVersion
+  static Result<std::shared_ptr<const Model>> Parse(const uint8_t* data, size_t size);
+  /// errors: as Parse, and kIoError
+  static Result<std::shared_ptr<const Model>> Load(const std::string& path);
+
+  /// First 8 bytes of the SHA-256 of the decoder section, as 16 hexadecimal digits.
+  virtual std::string Id() const = 0;
+  virtual std::string Name() const = 0;
+  /// Multiply-adds per pixel to decode: integer networks and synthesis transform.
+  virtual double DecodeMultiplyAddsPerPixel() const = 0;
+};
+
+/// Called with the share of the work done, 0..1; returning false stops the work with kCancelled.
+using ProgressCallback = std::function<bool(double)>;
+
+struct EncodeOptions {
+  double quality = 50;                 // 0 (smallest) .. 100 (best), decimals allowed, steps of 100/896
+  int threads = 0;                     // at most this many; 0: as many as the machine has
+  uint32_t tile_size = 1024;           // pixels a side of what can be decoded alone: 64, 128, ..., 32768
+  std::shared_ptr<const Model> model;  // null: the default model
+  ProgressCallback progress;           // may be empty
+};
+
+struct DecodeOptions {
+  int threads = 0;                          // as in EncodeOptions
+  uint64_t max_pixels = uint64_t{1} << 30;  // a picture that declares more is refused with kLimitExceeded
+  std::shared_ptr<const Model> model;       // null: the default model
+  ProgressCallback progress;                // may be empty
+};
+
+/// Facts that a file declares, without decoding it.
+struct Info {
+  int format_version = 0;
+  std::string model_id;  // 16 hexadecimal digits
+  uint32_t width = 0, height = 0;
+  int channels = 0;    // 1 or 3
+  int bit_depth = 0;   // 8
+  double quality = 0;  // 0..100
+  uint32_t tile_size = 0;
+  uint32_t tiles = 0;
+  uint64_t file_bytes = 0;
+};
+
+/// Compresses gray or RGB of 8 bits a sample. Metadata is not stored by this version of the format.
+/// errors: kInvalidArgument for other pictures, sides of 0 or more than 2^24, or options out of range; those of
+/// `source`
+Result<std::vector<uint8_t>> Encode(RowSource& source, const EncodeOptions& options);
+Result<std::vector<uint8_t>> Encode(const Image& image, const EncodeOptions& options);
+
+/// Decompresses into rows. Checks the whole file before the first row is written.
+/// errors: kTruncated, kDamaged, kUnsupportedVersion, kUnknownModel, kLimitExceeded; those of `sink`
+Status Decode(const uint8_t* data, size_t size, const DecodeOptions& options, RowSink& sink);
+Result<Image> Decode(const uint8_t* data, size_t size, const DecodeOptions& options);
+
+/// A hash (XXH64) of all z_hat and y_hat of a file: the same on every machine that decodes it rightly.
+/// errors: as Decode
+Result<uint64_t> HashLatents(const uint8_t* data, size_t size, const DecodeOptions& options);
+
+/// errors: kTruncated, kDamaged, kUnsupportedVersion
+Result<Info> Inspect(const uint8_t* data, size_t size);
+
+}  // namespace lichen
+
+#endif  // LICHEN_CODEC_H_

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+#ifndef LICHEN_CODEC_INTEGER_NETWORK_H_
+#define LICHEN_CODEC_INTEGER_NETWORK_H_
+
+// The exact integer layers of the entropy networks. Tensors are channels-last: [h][w][channels].
+//
+// The accumulators come from one of two engines with equal results: plain C++, which is the reference, or oneDNN's
+// u8 x s8 -> s32 convolution, which is exact on every x86 instruction set as long as activations stay within 0..127
+// (above that the 16-bit multiply-add of SSE4.1 to AVX-512 without VNNI saturates). Bias and re-quantisation are
+// always done here.
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "codec/model_data.h"
+
+namespace lichen {
+
+/// Sums weight * input; zero padding of kernel / 2, stride 1.
+class IntegerAccumulator {
+ public:
+  virtual ~IntegerAccumulator() = default;
+  /// src: [h][w][in], 0..127; acc: [h][w][out]
+  virtual void Run(const uint8_t* src, int h, int w, int32_t* acc) = 0;
+};
+
+enum class IntegerEngine { kPlain, kFast };
+
+std::unique_ptr<IntegerAccumulator> MakePlainAccumulator(int in, int out, int kernel, const int8_t* weight);
+/// The fastest engine of this build; the plain one where there is no other.
+std::unique_ptr<IntegerAccumulator> MakeFastAccumulator(int in, int out, int kernel, const int8_t* weight);
+
+/// A layer ready to run.
+class IntegerConvolution {
+ public:
+  /// The layer is copied. outputs: the output channels to compute, in this order; all when not given.
+  IntegerConvolution(const IntegerLayer& layer, IntegerEngine engine);
+  IntegerConvolution(const IntegerLayer& layer, IntegerEngine engine, const std::vector<int>& outputs);
+
+  int out() const { return static_cast<int>(bias_.size()); }
+  /// REQUIRES: a ReLU layer. dst: [h][w] pixels `stride` bytes apart, out() channels each, 0..127.
+  void RunRelu(const uint8_t* src, int h, int w, uint8_t* dst, int stride);
+  /// REQUIRES: a head. dst: [h][w][out()]
+  void RunHead(const uint8_t* src, int h, int w, int32_t* dst);
+
+ private:
+  std::unique_ptr<IntegerAccumulator> accumulator_;
+  std::vector<int32_t> bias_, multiplier_;
+  std::vector<double> scale_;  // multiplier / 2^shift, exactly
+  std::vector<uint8_t> shift_;
+  std::vector<int32_t> acc_;
+};
+
+}  // namespace lichen
+
+#endif  // LICHEN_CODEC_INTEGER_NETWORK_H_

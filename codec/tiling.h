@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+#ifndef LICHEN_CODEC_TILING_H_
+#define LICHEN_CODEC_TILING_H_
+
+// How a picture is cut up. Tiles exist only in the entropy layer; the transforms run on windows, which are groups of
+// whole tiles plus a margin, so that no seam shows.
+
+#include <algorithm>
+#include <cstdint>
+
+#include "bitstream/container.h"
+
+namespace lichen {
+
+inline constexpr int kLatentPixels = 16;    // pixels a side of one position of y
+inline constexpr int kWindowPixels = 2048;  // windows are at most this wide, or one tile
+
+/// A range of latent positions [begin, end).
+struct Span {
+  int begin = 0, end = 0;
+  int size() const { return end - begin; }
+};
+
+/// The canvas, which is the picture enlarged to multiples of 16, in latent positions.
+class TileGrid {
+ public:
+  explicit TileGrid(const bitstream::Header& header)
+      : tile_((1 << header.tile_size_log2) / kLatentPixels),
+        columns_(static_cast<int>(bitstream::TileColumns(header))),
+        rows_(static_cast<int>(bitstream::TileRows(header))),
+        width_(static_cast<int>((header.width + kLatentPixels - 1) / kLatentPixels)),
+        height_(static_cast<int>((header.height + kLatentPixels - 1) / kLatentPixels)) {}
+
+  int columns() const { return columns_; }
+  int rows() const { return rows_; }
+  int width() const { return width_; }
+  int height() const { return height_; }
+  Span Column(int i) const { return {i * tile_, std::min((i + 1) * tile_, width_)}; }
+  Span Row(int i) const { return {i * tile_, std::min((i + 1) * tile_, height_)}; }
+
+  /// Tile columns that one window covers.
+  int ColumnsPerWindow() const { return std::max(1, kWindowPixels / kLatentPixels / tile_); }
+
+ private:
+  int tile_, columns_, rows_, width_, height_;
+};
+
+/// `span` with a margin on each side, clipped to the canvas of `size` positions.
+inline Span WithMargin(Span span, int margin, int size) {
+  return {std::max(0, span.begin - margin), std::min(size, span.end + margin)};
+}
+
+}  // namespace lichen
+
+#endif  // LICHEN_CODEC_TILING_H_

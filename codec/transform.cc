@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "codec/transform.h"
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "codec/vectorised.h"
+
+namespace lichen {
+namespace {
+
+/// [h][w][f*f*c] in the channel order (dy, dx, c) -> [f*h][f*w][c]
+void DepthToSpace(const float* src, int h, int w, int factor, int channels, float* dst) {
+  const size_t run = static_cast<size_t>(factor) * channels;  // one row of a block
+#pragma omp parallel for
+  for (int y = 0; y < h; ++y) {
+    for (int dy = 0; dy < factor; ++dy) {
+      float* out = dst + (static_cast<size_t>(y) * factor + dy) * w * run;
+      const float* in = src + (static_cast<size_t>(y) * w * factor + dy) * run;
+      for (int x = 0; x < w; ++x) std::memcpy(out + x * run, in + x * factor * run, run * sizeof(float));
+    }
+  }
+}
+
+/// The inverse: [f*h][f*w][c] -> [h][w][f*f*c]
+void SpaceToDepth(const float* src, int h, int w, int factor, int channels, float* dst) {
+  const size_t run = static_cast<size_t>(factor) * channels;
+#pragma omp parallel for
+  for (int y = 0; y < h; ++y) {
+    for (int dy = 0; dy < factor; ++dy) {
+      const float* in = src + (static_cast<size_t>(y) * factor + dy) * w * run;
+      float* out = dst + (static_cast<size_t>(y) * w * factor + dy) * run;
+      for (int x = 0; x < w; ++x) std::memcpy(out + x * factor * run, in + x * run, run * sizeof(float));
+    }
+  }
+}
+
+LICHEN_VECTORISED
+void MultiplyRow(float* x, int pixels, int channels, const float* gain) {
+  for (int p = 0; p < pixels; ++p, x += channels) {
+    for (int c = 0; c < channels; ++c) x[c] *= gain[c];
+  }
+}
+
+LICHEN_VECTORISED
+void ConvertRow(const float* src, size_t count, uint16_t* dst) {
+  for (size_t i = 0; i < count; ++i) {
+    uint32_t bits;
+    std::memcpy(&bits, src + i, 4);
+    dst[i] = static_cast<uint16_t>((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
+  }
+}
+
+int OutputsOf(int size, int stride) { return (size + stride - 1) / stride; }
+
+}  // namespace
+
+void FloatToBfloat16(const float* src, size_t count, uint16_t* dst) {
+  constexpr size_t kBlock = 1 << 14;
+  const int64_t blocks = static_cast<int64_t>((count + kBlock - 1) / kBlock);
+#pragma omp parallel for
+  for (int64_t b = 0; b < blocks; ++b) {
+    const size_t begin = b * kBlock;
+    ConvertRow(src + begin, std::min(kBlock, count - begin), dst + begin);
+  }
+}
+
+struct Transform::Step {
+  FloatLayer::Type type;
+  int in = 0, out = 0, middle = 0, stride = 1, factor = 1;
+  std::vector<FloatConvolution> convolutions;  // one, or two in a residual block
+  std::vector<float> gain;
+};
+
+Transform::Transform(const ModelData& model, const std::vector<FloatLayer>& layers, int quality_index,
+                     Precision precision)
+    : precision_(precision) {
+  for (const FloatLayer& layer : layers) {
+    Step step;
+    step.type = layer.type;
+    step.factor = layer.factor;
+    FloatConvolution::Options options;
+    options.precision = precision;
+    switch (layer.type) {
+      case FloatLayer::Type::kConvolution:
+        step.in = layer.a.in, step.out = layer.a.out, step.stride = layer.a.stride;
+        step.convolutions.emplace_back(layer.a, options);
+        break;
+      case FloatLayer::Type::kResidual: {
+        step.in = step.out = layer.a.in, step.middle = layer.a.out;
+        FloatConvolution::Options first = options, second = options;
+        first.half_output = precision == Precision::kBfloat16;
+        second.accumulate = true;
+        step.convolutions.emplace_back(layer.a, first);
+        step.convolutions.emplace_back(layer.b, second);
+        break;
+      }
+      case FloatLayer::Type::kGain:
+        step.gain = GainsAtQuality(model, layer.gain, layer.channels, quality_index);
+        break;
+      case FloatLayer::Type::kSpaceToDepth:
+      case FloatLayer::Type::kDepthToSpace:
+        break;
+    }
+    steps_.push_back(std::move(step));
+  }
+  const bool unshuffles = layers.front().type == FloatLayer::Type::kSpaceToDepth;
+  input_channels_ = unshuffles ? layers[1].a.in / (layers[0].factor * layers[0].factor) : layers.front().a.in;
+}
+
+Transform::~Transform() = default;
+
+Status Transform::RunConvolution(FloatConvolution& convolution, int in, int h, int w, float* dst) {
+  if (precision_ == Precision::kFloat32) return convolution.Run(x_.data(), h, w, dst);
+  half_.resize(static_cast<size_t>(h) * w * in);
+  FloatToBfloat16(x_.data(), half_.size(), half_.data());
+  return convolution.Run(half_.data(), h, w, dst);
+}
+
+Result<const float*> Transform::Run(const float* src, int h, int w) {
+  int channels = input_channels_;
+  x_.assign(src, src + static_cast<size_t>(h) * w * channels);
+  for (Step& step : steps_) {
+    switch (step.type) {
+      case FloatLayer::Type::kConvolution: {
+        const int oh = OutputsOf(h, step.stride), ow = OutputsOf(w, step.stride);
+        next_.resize(static_cast<size_t>(oh) * ow * step.out);
+        LICHEN_RETURN_IF_ERROR(RunConvolution(step.convolutions[0], step.in, h, w, next_.data()));
+        x_.swap(next_);
+        h = oh, w = ow, channels = step.out;
+        break;
+      }
+      case FloatLayer::Type::kResidual: {
+        const size_t middle = static_cast<size_t>(h) * w * step.middle;
+        void* between;
+        if (precision_ == Precision::kBfloat16) {
+          middle_half_.resize(middle);
+          between = middle_half_.data();
+        } else {
+          middle_.resize(middle);
+          between = middle_.data();
+        }
+        LICHEN_RETURN_IF_ERROR(RunConvolution(step.convolutions[0], step.in, h, w, static_cast<float*>(between)));
+        LICHEN_RETURN_IF_ERROR(step.convolutions[1].Run(between, h, w, x_.data()));
+        break;
+      }
+      case FloatLayer::Type::kSpaceToDepth:
+        next_.resize(x_.size());
+        h /= step.factor, w /= step.factor;
+        SpaceToDepth(x_.data(), h, w, step.factor, channels, next_.data());
+        channels *= step.factor * step.factor;
+        x_.swap(next_);
+        break;
+      case FloatLayer::Type::kDepthToSpace:
+        next_.resize(x_.size());
+        channels /= step.factor * step.factor;
+        DepthToSpace(x_.data(), h, w, step.factor, channels, next_.data());
+        h *= step.factor, w *= step.factor;
+        x_.swap(next_);
+        break;
+      case FloatLayer::Type::kGain:
+#pragma omp parallel for
+        for (int y = 0; y < h; ++y) {
+          MultiplyRow(x_.data() + static_cast<size_t>(y) * w * channels, w, channels, step.gain.data());
+        }
+        break;
+    }
+  }
+  return static_cast<const float*>(x_.data());
+}
+
+int MarginOf(const std::vector<FloatLayer>& layers) {
+  int need = 0;
+  for (auto layer = layers.rbegin(); layer != layers.rend(); ++layer) {
+    switch (layer->type) {
+      case FloatLayer::Type::kConvolution:
+        need = need * layer->a.stride + layer->a.kernel / 2;
+        break;
+      case FloatLayer::Type::kResidual:
+        need += layer->a.kernel / 2 + layer->b.kernel / 2;
+        break;
+      case FloatLayer::Type::kSpaceToDepth:
+        need *= layer->factor;
+        break;
+      case FloatLayer::Type::kDepthToSpace:
+        need = (need + layer->factor - 1) / layer->factor;
+        break;
+      case FloatLayer::Type::kGain:
+        break;
+    }
+  }
+  return need;
+}
+
+double MultiplyAdds(const std::vector<FloatLayer>& layers) {
+  double total = 0, positions = 1;  // positions of this layer per input position
+  for (const FloatLayer& layer : layers) {
+    switch (layer.type) {
+      case FloatLayer::Type::kConvolution:
+        positions /= layer.a.stride * layer.a.stride;
+        total += positions * static_cast<double>(layer.a.weight.size());
+        break;
+      case FloatLayer::Type::kResidual:
+        total += positions * static_cast<double>(layer.a.weight.size() + layer.b.weight.size());
+        break;
+      case FloatLayer::Type::kSpaceToDepth:
+        positions /= layer.factor * layer.factor;
+        break;
+      case FloatLayer::Type::kDepthToSpace:
+        positions *= layer.factor * layer.factor;
+        break;
+      case FloatLayer::Type::kGain:
+        break;
+    }
+  }
+  return total;
+}
+
+}  // namespace lichen

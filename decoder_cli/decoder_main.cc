@@ -1,0 +1,254 @@
+// SPDX-License-Identifier: Apache-2.0
+// lichen-dec: .lic files to PNG and JPEG pictures, and facts about .lic files.
+
+#include <cinttypes>
+#include <cstdio>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "encoder_cli/cli_common.h"
+#include "image_io/image_file.h"
+#include "image_io/input_file.h"
+#include "image_io/output_file.h"
+#include "lichen/codec.h"
+
+namespace lichen::cli {
+namespace {
+
+constexpr char kHelpHead[] = R"(Usage: lichen-dec [options] INPUT [OUTPUT]
+       lichen-dec [options] INPUT... -o FOLDER
+       lichen-dec --info | --verify INPUT...
+Decompresses .lic files into PNG or JPEG pictures; - is standard input or output.
+
+Example: lichen-dec photo.lic photo.png
+)";
+
+constexpr char kHelpFoot[] =
+    R"(Output must end in .png, .jpg or .jpeg, unless it is -, a device or a pipe, which get PNG; in a folder it is PNG. An
+existing file is replaced. Interrupted or failed runs leave nothing behind. Exit code: 0 success, 1 a file failed,
+2 wrong usage.)";
+
+struct Options : CommonOptions {
+  bool info = false;
+  bool json = false;
+  bool verify = false;
+  int jpeg_quality = image_io::WriteOptions().jpeg_quality;
+  int png_level = image_io::WriteOptions().png_level;
+};
+
+void AddOptions(CLI::App* app, Options* options) {
+  SetHelpHead(app, kHelpHead);
+  app->footer(kHelpFoot);
+  app->set_version_flag("--version", std::string("lichen-dec ") + Version(), "Print the version");
+  AddCommonOptions(app, options);
+  app->add_option("--jpeg-quality", options->jpeg_quality,
+                  "Quality of JPEG output, 1..100 (default 95), without subsampling")
+      ->option_text("Q")
+      ->check(NumberBetween(1, 100, "the JPEG quality"));
+  app->add_option("--png-level", options->png_level, "Compression effort of PNG output, 0..9 (default 2: fast)")
+      ->option_text("N")
+      ->check(NumberBetween(0, 9, "the PNG level"));
+  app->add_flag("--info", options->info, "Print facts about the files instead of decompressing them");
+  app->add_flag("--json", options->json, "With --info: as JSON");
+  app->add_flag("--verify", options->verify, "Print a hash of the decoded latents, the same on every machine");
+}
+
+Status CheckOutputName(const std::string& output) {
+  if (image_io::IsDirectOutput(output)) return Status();
+  if (IsLichenName(output)) {
+    return Status(StatusCode::kInvalidArgument,
+                  "the output of lichen-dec is a picture and cannot end in .lic; for several inputs use -o FOLDER");
+  }
+  if (image_io::TypeOfName(output)) return Status();
+  return Status(StatusCode::kInvalidArgument,
+                "lichen-dec writes PNG and JPEG; let the output end in .png, .jpg or .jpeg");
+}
+
+/// The bytes of a .lic file; people mix up the tools, so a PNG or JPEG is told as such.
+Result<std::vector<uint8_t>> ReadLichenFile(const std::string& path) {
+  auto bytes = image_io::ReadFile(path);
+  if (!bytes.ok()) return bytes.status().Prefixed(InputName(path));
+  const auto refuse = [&path](const std::string& text) {
+    return Status(StatusCode::kInvalidArgument, InputName(path) + ": " + text);
+  };
+  if (bytes->empty()) return refuse("this file is empty; give a .lic file");
+  const auto picture = image_io::TypeOfContent(*bytes);
+  if (!picture) return bytes;
+  const std::string type = *picture == image_io::PictureType::kPng ? "PNG" : "JPEG";
+  return refuse("this is a " + type + " picture, not a .lic file; lichen-enc compresses pictures");
+}
+
+/// An error of the library about `path`, with what to do about it at this command line.
+Status Explained(const Status& status, const std::string& path) {
+  std::string advice;
+  if (status.code() == StatusCode::kTruncated) advice = "; get a complete copy of the file";
+  if (status.code() == StatusCode::kDamaged) advice = "; get a good copy of the file";
+  if (status.code() == StatusCode::kUnknownModel) advice = " (--model FILE)";
+  if (status.code() == StatusCode::kLimitExceeded) advice = " (--max-pixels N)";
+  return status.ok() ? status : Status(status.code(), InputName(path) + ": " + status.message() + advice);
+}
+
+DecodeOptions DecodeOptionsFrom(const Options& options, const std::shared_ptr<const Model>& model) {
+  DecodeOptions decode_options;
+  decode_options.threads = options.threads;
+  decode_options.max_pixels = options.max_pixels;
+  decode_options.model = model;
+  return decode_options;
+}
+
+/// Passes rows on, and remembers errors of the output, so that they are not blamed on the input.
+class WatchedSink : public RowSink {
+ public:
+  explicit WatchedSink(image_io::PictureSink* sink) : sink_(sink) {}
+
+  Status Begin(const ImageHeader& header) override {
+    header_ = header;
+    return status_ = sink_->Begin(header);
+  }
+  Status WriteRow(const uint8_t* row) override { return status_ = sink_->WriteRow(row); }
+
+  const ImageHeader& header() const { return header_; }
+  const Status& status() const { return status_; }
+
+ private:
+  image_io::PictureSink* sink_;
+  ImageHeader header_;
+  Status status_;
+};
+
+Status DecodeFile(const Job& job, const Options& options, const std::shared_ptr<const Model>& model,
+                  const Console& console) {
+  LICHEN_RETURN_IF_ERROR(CheckPair(job));
+  const std::string input = InputName(job.input), output = OutputName(job.output);
+  LICHEN_ASSIGN_OR_RETURN(const std::vector<uint8_t> bytes, ReadLichenFile(job.input));
+
+  image_io::WriteOptions write_options;
+  write_options.jpeg_quality = options.jpeg_quality;
+  write_options.png_level = options.png_level;
+  write_options.no_clobber = options.no_clobber;
+  const auto picture = image_io::CreatePicture(job.output, write_options);
+  if (!picture.ok()) return picture.status().Prefixed(output);
+
+  WatchedSink sink(picture.value().get());
+  {
+    ProgressMeter meter(console, input);
+    DecodeOptions decode_options = DecodeOptionsFrom(options, model);
+    decode_options.progress = meter.Callback();
+    const Status status = Decode(bytes.data(), bytes.size(), decode_options, sink);
+    LICHEN_RETURN_IF_ERROR(sink.status().Prefixed(output));
+    LICHEN_RETURN_IF_ERROR(Explained(status, job.input));
+  }
+  LICHEN_RETURN_IF_ERROR(picture.value()->Finish().Prefixed(output));
+  console.Note(output + ": " + std::to_string(sink.header().width) + "x" + std::to_string(sink.header().height) +
+               (sink.header().channels == 1 ? ", gray" : ", RGB"));
+  return Status();
+}
+
+double BitsPerPixel(const Info& info) {
+  return 8.0 * static_cast<double>(info.file_bytes) / (double{1} * info.width * info.height);
+}
+
+nlohmann::ordered_json JsonOf(const std::string& path, const Info& info) {
+  return {{"file", path},
+          {"format_version", info.format_version},
+          {"model_id", info.model_id},
+          {"width", info.width},
+          {"height", info.height},
+          {"channels", info.channels},
+          {"bit_depth", info.bit_depth},
+          {"quality", info.quality},
+          {"tile_size", info.tile_size},
+          {"tiles", info.tiles},
+          {"bytes", info.file_bytes},
+          {"bits_per_pixel", BitsPerPixel(info)}};
+}
+
+void PrintInfo(const std::string& path, const Info& info) {
+  std::printf("%s\n", path.c_str());
+  std::printf("  picture         %ux%u, %s, %d bits a sample\n", info.width, info.height,
+              info.channels == 1 ? "gray" : "RGB", info.bit_depth);
+  std::printf("  size            %" PRIu64 " bytes, %.3f bits per pixel\n", info.file_bytes, BitsPerPixel(info));
+  std::printf("  quality         %.4g\n", info.quality);
+  std::printf("  tiles           %u of %u pixels a side\n", info.tiles, info.tile_size);
+  std::printf("  model           %s\n", info.model_id.c_str());
+  std::printf("  format version  %d%s\n", info.format_version, info.format_version == 0 ? " (experimental)" : "");
+}
+
+/// Every input, without output: for --info and --verify.
+Result<Plan> PlanInputs(const Options& options) {
+  if (!options.output.empty()) {
+    return Status(StatusCode::kInvalidArgument, "--info and --verify write no file; leave out -o");
+  }
+  if (options.inputs.empty()) return Status(StatusCode::kInvalidArgument, "an input file is missing; give its name");
+  Plan plan;
+  for (const std::string& input : options.inputs) plan.jobs.push_back({input, ""});
+  return plan;
+}
+
+/// What was printed to standard output has to have arrived there.
+int FlushResults(int exit_code, const Console& console) {
+  if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return exit_code;
+  console.Error("standard output: writing failed; check where it goes");
+  return kFailure;
+}
+
+int ShowInfo(const Plan& plan, const Options& options, const Console& console) {
+  nlohmann::ordered_json list = nlohmann::ordered_json::array();
+  const int exit_code = RunPlan(plan, console, [&](const Job& job) {
+    LICHEN_ASSIGN_OR_RETURN(const std::vector<uint8_t> bytes, ReadLichenFile(job.input));
+    const auto info = Inspect(bytes.data(), bytes.size());
+    if (!info.ok()) return Explained(info.status(), job.input);
+    list.push_back(JsonOf(job.input, *info));
+    if (!options.json) PrintInfo(InputName(job.input), *info);
+    return Status();
+  });
+  if (options.json && !list.empty()) {
+    const nlohmann::ordered_json& result = plan.jobs.size() == 1 ? list[0] : list;
+    std::printf("%s\n", result.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace).c_str());
+  }
+  return FlushResults(exit_code, console);
+}
+
+int Verify(const Plan& plan, const Options& options, const std::shared_ptr<const Model>& model,
+           const Console& console) {
+  const int exit_code = RunPlan(plan, console, [&](const Job& job) {
+    LICHEN_ASSIGN_OR_RETURN(const std::vector<uint8_t> bytes, ReadLichenFile(job.input));
+    const auto hash = HashLatents(bytes.data(), bytes.size(), DecodeOptionsFrom(options, model));
+    if (!hash.ok()) return Explained(hash.status(), job.input);
+    std::printf("%016" PRIx64, *hash);
+    if (plan.jobs.size() > 1) std::printf("  %s", job.input.c_str());
+    std::printf("\n");
+    return Status();
+  });
+  return FlushResults(exit_code, console);
+}
+
+int Main(int argc, char** argv, Console& console) {
+  Options options;
+  CLI::App app;
+  AddOptions(&app, &options);
+  int exit_code = kSuccess;
+  if (!ParseCommandLine(&app, argc, argv, console, &exit_code)) return exit_code;
+  console.SetQuiet(options.quiet);
+
+  if (options.info && options.verify) return console.WrongUsage("--info and --verify cannot be combined");
+  if (options.json && !options.info) return console.WrongUsage("--json needs --info");
+  const auto plan = options.info || options.verify ? PlanInputs(options) : MakePlan(options, ".png", CheckOutputName);
+  if (!plan.ok()) return console.Refuse(plan.status());
+  if (options.info) return ShowInfo(*plan, options, console);
+
+  const auto model = LoadModel(options.model_path);
+  if (!model.ok()) return console.Refuse(model.status());
+  if (options.verify) return Verify(*plan, options, *model, console);
+  return RunPlan(*plan, console, [&](const Job& job) { return DecodeFile(job, options, *model, console); });
+}
+
+}  // namespace
+}  // namespace lichen::cli
+
+int main(int argc, char** argv) {
+  lichen::cli::Console console("lichen-dec");
+  return lichen::cli::RunTool(console, [&] { return lichen::cli::Main(argc, argv, console); });
+}

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+#ifndef LICHEN_ENCODER_CLI_CLI_COMMON_H_
+#define LICHEN_ENCODER_CLI_CLI_COMMON_H_
+
+// What lichen-enc and lichen-dec share: their common options, which output belongs to which input, messages, progress.
+
+#include <CLI/CLI.hpp>
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "lichen/codec.h"
+#include "lichen/status.h"
+
+namespace lichen::cli {
+
+// Exit codes.
+constexpr int kSuccess = 0;
+constexpr int kFailure = 1;
+constexpr int kWrongUsage = 2;
+
+/// Messages on standard error.
+class Console {
+ public:
+  explicit Console(std::string tool) : tool_(std::move(tool)) {}
+
+  void SetQuiet(bool quiet) { quiet_ = quiet; }
+  bool quiet() const { return quiet_; }
+  const std::string& tool() const { return tool_; }
+
+  void Error(const std::string& text) const;    // "lichen-enc: text"
+  void Warning(const std::string& text) const;  // the same, unless quiet
+  void Note(const std::string& text) const;     // the text alone, unless quiet
+  /// Says what is wrong and where to look; returns kWrongUsage.
+  int WrongUsage(const std::string& text) const;
+  /// The same for kInvalidArgument; for other errors just the message and kFailure.
+  int Refuse(const Status& status) const;
+
+ private:
+  std::string tool_;
+  bool quiet_ = false;
+};
+
+struct CommonOptions {
+  std::vector<std::string> inputs;
+  std::string output;  // a file, or a folder when there are several inputs
+  bool quiet = false;
+  bool no_clobber = false;
+  int threads = 0;
+  uint64_t max_pixels = uint64_t{1} << 30;
+  std::string model_path;
+};
+
+/// Adds the options that both tools have. `app` writes to `options` when it parses.
+void AddCommonOptions(CLI::App* app, CommonOptions* options);
+
+/// Sets the head of the help text: usage lines and examples, before the options.
+void SetHelpHead(CLI::App* app, const std::string& head);
+
+/// For Option::check: a number from `least` to `most`, which `what` names in the message.
+CLI::Validator NumberBetween(double least, double most, const std::string& what);
+
+/// Parses; returns true to go on, or false with an exit code: after --help and --version, or for wrong usage.
+bool ParseCommandLine(CLI::App* app, int argc, char** argv, const Console& console, int* exit_code);
+
+struct Job {
+  std::string input;
+  std::string output;
+};
+
+struct Plan {
+  std::vector<Job> jobs;
+  std::string folder;  // to be created for the outputs, unless empty
+};
+
+/// Pairs inputs and outputs. Without -o, the second of two names is the output.
+/// extension   of outputs in a folder, which are named as the inputs
+/// check_name  refuses the name of an output file
+/// errors: kInvalidArgument, for wrong usage
+Result<Plan> MakePlan(const CommonOptions& options, const std::string& extension,
+                      const std::function<Status(const std::string&)>& check_name);
+
+/// Runs `work` for every job, prints the errors, in which `work` has named the file, and returns the exit code.
+int RunPlan(const Plan& plan, const Console& console, const std::function<Status(const Job&)>& work);
+
+/// kInvalidArgument when both are one file, or when a picture would be written to a terminal.
+Status CheckPair(const Job& job);
+
+/// The model of --model; null, the default model, for an empty path.
+Result<std::shared_ptr<const Model>> LoadModel(const std::string& path);
+
+/// Whether the name ends in ".lic", in any case.
+bool IsLichenName(const std::string& path);
+
+/// The name for messages: "standard input" and "standard output" for "-".
+std::string InputName(const std::string& path);
+std::string OutputName(const std::string& path);
+
+/// Shows the share of the work done on a terminal's standard error, when it takes over a second; gone at the end.
+class ProgressMeter {
+ public:
+  ProgressMeter(const Console& console, std::string name);
+  ~ProgressMeter();
+  /// For EncodeOptions and DecodeOptions; empty where there is nobody to see it. Must not outlive the meter.
+  ProgressCallback Callback();
+
+ private:
+  bool Show(double share);
+
+  std::string name_;
+  bool wanted_;
+  bool shown_ = false;
+  std::mutex mutex_;  // any thread of the codec may report
+  std::chrono::steady_clock::time_point next_;
+};
+
+/// Calls `tool` with signals set up so that broken pipes are errors and interruptions leave no temporary file; lets no
+/// exception out.
+int RunTool(const Console& console, const std::function<int()>& tool);
+
+}  // namespace lichen::cli
+
+#endif  // LICHEN_ENCODER_CLI_CLI_COMMON_H_

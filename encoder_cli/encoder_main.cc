@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0
+// lichen-enc: PNG and JPEG pictures to .lic files.
+
+#include <cstdio>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "encoder_cli/cli_common.h"
+#include "image_io/image_file.h"
+#include "image_io/output_file.h"
+#include "lichen/codec.h"
+
+namespace lichen::cli {
+namespace {
+
+constexpr char kHelpHead[] = R"(Usage: lichen-enc [options] INPUT [OUTPUT]
+       lichen-enc [options] INPUT... -o FOLDER
+Compresses PNG and JPEG pictures into .lic files; - is standard input or output.
+
+Example: lichen-enc -q 60 photo.png photo.lic
+)";
+
+struct QualityExpectation {
+  double quality;
+  double bits_per_pixel;
+  double psnr;  // dB, over RGB
+};
+
+// Means over the 24 Kodak pictures with the default model.
+constexpr QualityExpectation kExpectations[] = {{5, 0.09, 26.6},  {20, 0.19, 28.8}, {40, 0.39, 31.5},
+                                                {60, 0.75, 34.4}, {80, 1.25, 37.2}, {95, 1.70, 39.2}};
+
+constexpr char kHelpFoot[] = R"(
+Output must end in .lic, unless it is -, a device or a pipe; an existing file is replaced. Interrupted or failed runs
+leave nothing behind. Exit code: 0 success, 1 a file failed, 2 wrong usage.
+The file format is experimental until its version 1: keep the originals.)";
+
+struct Options : CommonOptions {
+  double quality = 50;
+  uint32_t tile_size = 1024;
+};
+
+std::string HelpFoot() {
+  std::string text = "What to expect of -q on photographs:\n  quality     ";
+  char cell[32];
+  for (const QualityExpectation& row : kExpectations)
+    text += (std::snprintf(cell, sizeof cell, "%7.0f", row.quality), cell);
+  text += "\n  bits/pixel  ";
+  for (const QualityExpectation& row : kExpectations)
+    text += (std::snprintf(cell, sizeof cell, "%7.2f", row.bits_per_pixel), cell);
+  text += "\n  PSNR (dB)   ";
+  for (const QualityExpectation& row : kExpectations)
+    text += (std::snprintf(cell, sizeof cell, "%7.1f", row.psnr), cell);
+  return text + "\n" + kHelpFoot;
+}
+
+void AddOptions(CLI::App* app, Options* options) {
+  SetHelpHead(app, kHelpHead);
+  app->footer(HelpFoot());
+  app->set_version_flag("--version", std::string("lichen-enc ") + Version(), "Print the version");
+  app->add_option("-q,--quality", options->quality,
+                  "Quality, 0 (smallest) to 100 (best), decimals allowed (default 50)")
+      ->option_text("Q")
+      ->check(NumberBetween(0, 100, "the quality"));
+  AddCommonOptions(app, options);
+  app->add_option("--tile-size", options->tile_size,
+                  "Pixels a side of what can be decoded alone: 64, 128, 256, ... 32768 (default 1024)")
+      ->option_text("N")
+      ->check(CLI::IsMember({"64", "128", "256", "512", "1024", "2048", "4096", "8192", "16384", "32768"}));
+}
+
+Status CheckOutputName(const std::string& output) {
+  if (IsLichenName(output) || image_io::IsDirectOutput(output)) return Status();
+  return Status(StatusCode::kInvalidArgument,
+                "the output of lichen-enc must end in .lic; for several inputs use -o FOLDER");
+}
+
+/// "alpha channel, ICC profile (3144 bytes)"
+std::string Listed(const std::vector<std::string>& things) {
+  std::string text;
+  for (const std::string& thing : things) text += (text.empty() ? "" : ", ") + thing;
+  return text;
+}
+
+Result<std::vector<uint8_t>> Compress(image_io::PictureSource& source, const Options& options,
+                                      const std::shared_ptr<const Model>& model, const Job& job,
+                                      const Console& console) {
+  ProgressMeter meter(console, InputName(job.input));
+  EncodeOptions encode_options;
+  encode_options.quality = options.quality;
+  encode_options.threads = options.threads;
+  encode_options.tile_size = options.tile_size;
+  encode_options.model = model;
+  encode_options.progress = meter.Callback();
+  return Encode(source, encode_options);
+}
+
+void Report(const ImageHeader& header, size_t bytes, const std::string& output, const Console& console) {
+  const double bits_per_pixel = 8.0 * static_cast<double>(bytes) / (double{1} * header.width * header.height);
+  char facts[96];
+  std::snprintf(facts, sizeof facts, ": %ux%u, %zu bytes, %.3f bpp", header.width, header.height, bytes,
+                bits_per_pixel);
+  console.Note(OutputName(output) + facts);
+}
+
+Status EncodeFile(const Job& job, const Options& options, const std::shared_ptr<const Model>& model,
+                  const Console& console) {
+  LICHEN_RETURN_IF_ERROR(CheckPair(job));
+  const std::string input = InputName(job.input), output = OutputName(job.output);
+  image_io::ReadOptions read_options;
+  read_options.max_pixels = options.max_pixels;
+  const auto source = image_io::OpenPicture(job.input, read_options);
+  if (!source.ok()) {
+    const std::string hint = IsLichenName(job.input) ? " (lichen-dec decompresses .lic files)" : "";
+    return Status(source.status().code(), input + ": " + source.status().message() + hint);
+  }
+  const auto file = image_io::OutputFile::Open(job.output, options.no_clobber);
+  if (!file.ok()) return file.status().Prefixed(output);
+
+  const auto bytes = Compress(*source.value(), options, model, job, console);
+  if (!bytes.ok()) return bytes.status().Prefixed(input);
+  LICHEN_RETURN_IF_ERROR(file.value()->Write(bytes->data(), bytes->size()).Prefixed(output));
+  LICHEN_RETURN_IF_ERROR(file.value()->Finish().Prefixed(output));
+
+  const std::vector<std::string> dropped = source.value()->dropped();
+  if (!dropped.empty()) console.Warning(input + ": " + Listed(dropped) + " not kept by this version");
+  Report(source.value()->header(), bytes->size(), job.output, console);
+  return Status();
+}
+
+int Main(int argc, char** argv, Console& console) {
+  Options options;
+  CLI::App app;
+  AddOptions(&app, &options);
+  int exit_code = kSuccess;
+  if (!ParseCommandLine(&app, argc, argv, console, &exit_code)) return exit_code;
+  console.SetQuiet(options.quiet);
+
+  const auto plan = MakePlan(options, ".lic", CheckOutputName);
+  if (!plan.ok()) return console.Refuse(plan.status());
+  const auto model = LoadModel(options.model_path);
+  if (!model.ok()) return console.Refuse(model.status());
+  return RunPlan(*plan, console, [&](const Job& job) { return EncodeFile(job, options, *model, console); });
+}
+
+}  // namespace
+}  // namespace lichen::cli
+
+int main(int argc, char** argv) {
+  lichen::cli::Console console("lichen-enc");
+  return lichen::cli::RunTool(console, [&] { return lichen::cli::Main(argc, argv, console); });
+}

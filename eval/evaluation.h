@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+#ifndef LICHEN_EVAL_EVALUATION_H_
+#define LICHEN_EVAL_EVALUATION_H_
+
+// Pictures through codecs: what every file costs, and how close it comes to its original.
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "eval/bd_rate.h"
+#include "eval/codecs.h"
+#include "eval/metrics.h"
+
+namespace lichen::eval {
+
+/// One picture through one codec at one quality.
+struct Trial {
+  double quality = 0;
+  size_t bytes = 0;  // of the whole file
+  uint64_t pixels = 0;
+  Distortion distortion;
+  double encode_seconds = 0, decode_seconds = 0;  // wall time inside the library
+
+  double BitsPerPixel() const { return 8.0 * static_cast<double>(bytes) / static_cast<double>(pixels); }
+};
+
+/// Encodes, decodes and measures. errors: those of the codec and of Measure
+Result<Trial> RunTrial(const Codec& codec, double quality, const Image& image);
+
+struct Picture {
+  std::string name;
+  uint32_t width = 0, height = 0;
+};
+
+/// A codec with the qualities it is asked for, and what came of it.
+struct Run {
+  std::unique_ptr<Codec> codec;
+  std::vector<double> qualities;
+  std::vector<std::vector<Trial>> trials;  // [quality][picture]
+};
+
+/// Pictures evaluated so far, in the order in which they were added.
+struct Evaluation {
+  std::vector<Picture> pictures;
+  std::vector<Run> runs;
+};
+
+/// Called before each trial.
+using TrialCallback = std::function<void(const Codec&, double quality)>;
+
+/// Runs every codec of `evaluation` at every quality on `image` and adds the trials, or adds nothing on error, so that
+/// all codecs are judged by the same pictures. Each codec does one untimed trial before its first timed one.
+Status AddPicture(const std::string& name, const Image& image, const TrialCallback& on_trial, Evaluation* evaluation);
+
+/// Trials at one quality, averaged over pictures.
+struct Point {
+  double quality = 0;
+  double bpp = 0, psnr = 0;                   // means of the pictures' figures
+  std::optional<double> ssim, ms_ssim;        // likewise; empty when no picture has one
+  double encode_speed = 0, decode_speed = 0;  // megapixels per second: all pixels by the sum of times
+};
+
+Point Average(const std::vector<Trial>& trials);
+std::vector<Point> AverageCurve(const Run& run);
+
+enum class Metric { kPsnr, kSsim, kMsSsim };
+
+/// Points as a rate-distortion curve; SSIM and MS-SSIM in dB. Points without the metric are left out.
+std::vector<RatePoint> RateCurve(const std::vector<Point>& points, Metric metric);
+
+/// The PSNR interval that two curves must share for their BD-rate over the whole overlap to mean much.
+inline constexpr QualityRange kWantedOverlap = {27.5, 39};
+/// The interval over which codecs are best compared: a wider one gives as much weight to 26 dB as to 38 dB.
+inline constexpr QualityRange kMiddleRange = {29, 37};
+/// How far from its ends curves may stop for the middle range to count as covered, in dB.
+inline constexpr double kMiddleRangeTolerance = 0.6;
+
+/// BD-rates of one codec against another; empty where the curves do not overlap.
+struct Comparison {
+  std::optional<BdRate> psnr;
+  std::optional<BdRate> psnr_middle;  // over kMiddleRange; empty when the curves do not cover it
+  std::optional<BdRate> ssim, ms_ssim;
+  bool overlap_is_short = false;  // the PSNR curves do not share kWantedOverlap
+};
+
+Comparison Compare(const std::vector<Point>& test, const std::vector<Point>& anchor);
+
+/// The codec's file whose size is nearest to a wish.
+struct SizeMatch {
+  double quality = 0;
+  std::vector<uint8_t> file;
+};
+
+/// Searches the whole qualities 1..100, taking for granted that files grow with quality. errors: those of the codec
+Result<SizeMatch> MatchSize(const Codec& codec, const Image& image, size_t bytes);
+
+}  // namespace lichen::eval
+
+#endif  // LICHEN_EVAL_EVALUATION_H_

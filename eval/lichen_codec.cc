@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <utility>
+
+#include "eval/codecs.h"
+#include "lichen/codec.h"
+
+namespace lichen::eval {
+namespace {
+
+class LichenCodec : public Codec {
+ public:
+  LichenCodec(std::shared_ptr<const Model> model, int threads) : model_(std::move(model)), threads_(threads) {}
+
+  std::string Name() const override { return "lichen"; }
+  std::string Version() const override {
+    return std::string("lichen ") + lichen::Version() + ", model " + model_->Name() + " (" + model_->Id() + ")";
+  }
+  std::vector<double> DefaultQualities() const override { return {5, 20, 40, 60, 80, 95}; }
+
+  Status CheckQuality(double quality) const override {
+    if (quality >= 0 && quality <= 100) return Status();
+    return Status(StatusCode::kInvalidArgument, "lichen has no quality " + FormatQuality(quality) + "; use 0..100");
+  }
+
+  Result<std::vector<uint8_t>> Encode(const Image& image, double quality) const override {
+    EncodeOptions options;
+    options.quality = quality;
+    options.threads = threads_;
+    options.model = model_;
+    return lichen::Encode(image, options);
+  }
+
+  Result<Image> Decode(const std::vector<uint8_t>& file) const override {
+    DecodeOptions options;
+    options.threads = threads_;
+    options.model = model_;
+    return lichen::Decode(file.data(), file.size(), options);
+  }
+
+ private:
+  std::shared_ptr<const Model> model_;
+  int threads_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Codec>> MakeLichenCodec(const LichenSettings& settings) {
+  std::shared_ptr<const Model> model;
+  LICHEN_ASSIGN_OR_RETURN(model, settings.model.empty() ? Model::Default() : Model::Load(settings.model));
+  return std::unique_ptr<Codec>(new LichenCodec(std::move(model), settings.threads));
+}
+
+}  // namespace lichen::eval

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "eval/picture.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <memory>
+#include <system_error>
+#include <utility>
+
+#include "image_io/image_file.h"
+#include "image_io/input_file.h"
+#include "lichen/codec.h"
+
+namespace lichen::eval {
+namespace {
+
+namespace fs = std::filesystem;
+
+bool HasExtension(const fs::path& path, const std::vector<std::string>& extensions) {
+  std::string extension = path.extension().string();
+  for (char& c : extension) c = static_cast<char>(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
+  return std::find(extensions.begin(), extensions.end(), extension) != extensions.end();
+}
+
+Result<Image> ReadRows(image_io::PictureSource& source) {
+  Image image;
+  static_cast<ImageHeader&>(image) = source.header();
+  image.pixels.resize(image.RowBytes() * image.height);
+  for (uint32_t y = 0; y < image.height; ++y) {
+    LICHEN_RETURN_IF_ERROR(source.ReadRow(image.pixels.data() + y * image.RowBytes()));
+  }
+  return image;
+}
+
+Result<Image> ReadLichen(const std::string& path, const LichenSettings& settings) {
+  std::vector<uint8_t> file;
+  LICHEN_ASSIGN_OR_RETURN(file, image_io::ReadFile(path));
+  std::unique_ptr<Codec> codec;
+  LICHEN_ASSIGN_OR_RETURN(codec, MakeLichenCodec(settings));
+  return codec->Decode(file);
+}
+
+Result<Image> ReadPngOrJpeg(const std::string& path, std::vector<std::string>* dropped) {
+  std::unique_ptr<image_io::PictureSource> source;
+  LICHEN_ASSIGN_OR_RETURN(source, image_io::OpenPicture(path));
+  Result<Image> image = ReadRows(*source);
+  *dropped = source->dropped();
+  return image;
+}
+
+}  // namespace
+
+Result<Image> ReadPicture(const std::string& path, const LichenSettings& settings, std::vector<std::string>* dropped) {
+  dropped->clear();
+  Result<Image> image = HasExtension(path, {".lic"}) ? ReadLichen(path, settings) : ReadPngOrJpeg(path, dropped);
+  if (!image.ok()) return image.status().Prefixed(path);
+  return image;
+}
+
+std::vector<std::string> ExpandFolders(const std::vector<std::string>& paths) {
+  std::vector<std::string> expanded;
+  for (const std::string& path : paths) {
+    std::vector<std::string> inside;
+    std::error_code not_a_folder;
+    for (const fs::directory_entry& entry : fs::directory_iterator(path, not_a_folder)) {
+      if (HasExtension(entry.path(), {".png", ".jpg", ".jpeg"})) inside.push_back(entry.path().string());
+    }
+    std::sort(inside.begin(), inside.end());
+    if (not_a_folder || inside.empty()) inside = {path};  // reading it will say what is wrong, if anything
+    expanded.insert(expanded.end(), inside.begin(), inside.end());
+  }
+  return expanded;
+}
+
+}  // namespace lichen::eval

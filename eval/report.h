@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+#ifndef LICHEN_EVAL_REPORT_H_
+#define LICHEN_EVAL_REPORT_H_
+
+// What was measured, as a table to read and as files for other programs.
+
+#include <iosfwd>
+#include <string>
+
+#include "eval/evaluation.h"
+
+namespace lichen::eval {
+
+/// The codec that the others are compared with, where it takes part.
+inline constexpr char kAnchorName[] = "jpeg";
+
+/// The points of every codec, averaged over pictures, then BD-rates against the anchor with the interval of each.
+/// `machine` says what the speeds were measured on. REQUIRES: at least one picture
+void PrintTable(const Evaluation& evaluation, const std::string& machine, std::ostream& out);
+
+/// One sentence for every codec whose curve shares too little with the anchor's to trust the BD-rate.
+void PrintWarnings(const Evaluation& evaluation, std::ostream& messages);
+
+/// One line for every picture, codec and quality, under a line of column names.
+std::string ToCsv(const Evaluation& evaluation);
+
+/// An object with one member per codec: {"version", "images", "megapixels", "points": [means], "bd_rate": {...},
+/// "per_image": {quality: {picture: {...}}}}. Rates are in bits per pixel, SSIM and MS-SSIM are not in dB, speeds are
+/// in megapixels per second; null stands for what could not be measured.
+std::string ToJson(const Evaluation& evaluation, const std::string& machine);
+
+}  // namespace lichen::eval
+
+#endif  // LICHEN_EVAL_REPORT_H_

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+#ifndef LICHEN_IMAGE_IO_JPEG_FILE_H_
+#define LICHEN_IMAGE_IO_JPEG_FILE_H_
+
+// JPEG files, read and written row by row. ITU-T T.81; JFIF; libjpeg-turbo.
+
+#include <memory>
+
+#include "image_io/byte_stream.h"
+#include "image_io/picture.h"
+#include "lichen/status.h"
+
+namespace lichen::image_io {
+
+/// Reads gray, YCbCr or RGB JPEG of 8 bits, with any subsampling, as gray or RGB. Of progressive pictures libjpeg holds
+/// all coefficients in memory, of others one row of blocks. What libjpeg merely warns of, but means that pixels are
+/// guessed, is an error.
+/// errors: kTruncated, kDamaged, kLimitExceeded, kOutOfMemory, kInvalidArgument for other kinds of JPEG; those of
+/// `bytes`; they come as late as the last row
+Result<std::unique_ptr<PictureSource>> OpenJpeg(std::unique_ptr<ByteSource> bytes, const ReadOptions& options);
+
+/// errors: kInvalidArgument for pictures that are not gray or RGB of 8 bits, or with a side over 65500 pixels; those
+/// of `bytes`
+std::unique_ptr<PictureSink> CreateJpeg(std::unique_ptr<ByteSink> bytes, const WriteOptions& options);
+
+}  // namespace lichen::image_io
+
+#endif  // LICHEN_IMAGE_IO_JPEG_FILE_H_

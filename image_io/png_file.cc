@@ -1,0 +1,374 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "image_io/png_file.h"
+
+#include <png.h>
+
+#include <csetjmp>
+#include <cstdlib>
+#include <cstring>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "image_io/exif.h"
+
+namespace lichen::image_io {
+namespace {
+
+// libpng reports errors by longjmp, which skips destructors. So every call of it is made inside Session::Run, in a
+// lambda whose locals are plain numbers and pointers, and its callbacks build their messages in helpers that have
+// returned before they jump.
+class Session {
+ public:
+  explicit Session(const char* damage_advice) : damage_advice_(damage_advice) {}
+
+  /// Calls `steps`; returns the first error of this session, from it or from earlier steps.
+  template <typename Steps>
+  Status Run(const Steps& steps) {
+    if (status_.ok() && setjmp(jump_) == 0) steps();
+    return status_;
+  }
+
+  /// Keeps the first error.
+  void Fail(Status status) {
+    if (status_.ok()) status_ = std::move(status);
+  }
+  [[noreturn]] void Jump() { longjmp(jump_, 1); }
+
+  static void OnError(png_structp png, png_const_charp message) {
+    Session* session = static_cast<Session*>(png_get_error_ptr(png));
+    session->FailDamaged(message);
+    session->Jump();
+  }
+  /// Most warnings are about harmless trifles, but one about the image data means that pixels may be wrong.
+  static void OnWarning(png_structp png, png_const_charp message) {
+    Session* session = static_cast<Session*>(png_get_error_ptr(png));
+    if (std::strncmp(message, "IDAT", 4) == 0) session->FailDamaged(message);
+    if (std::strncmp(message, "iCCP", 4) == 0) session->icc_warning_ = true;
+  }
+  /// libpng drops profiles that it finds invalid.
+  bool icc_warning() const { return icc_warning_; }
+
+ private:
+  void FailDamaged(const char* message) {
+    if (std::strstr(message, "emory") != nullptr) {
+      Fail(Status(StatusCode::kOutOfMemory, "there is not enough memory for this PNG picture"));
+    } else {
+      Fail(Status(StatusCode::kDamaged, std::string(message) + damage_advice_));
+    }
+  }
+
+  std::jmp_buf jump_;
+  Status status_;
+  bool icc_warning_ = false;
+  const char* damage_advice_;
+};
+
+struct FreeMemory {
+  void operator()(uint8_t* memory) const { std::free(memory); }
+};
+
+class PngSource : public PictureSource {
+ public:
+  PngSource(std::unique_ptr<ByteSource> bytes, const ReadOptions& options)
+      : session_(" (this PNG file is damaged; get a good copy)"), bytes_(std::move(bytes)), options_(options) {}
+  ~PngSource() override { png_destroy_read_struct(&png_, &info_, nullptr); }
+
+  Status Open();
+  const ImageHeader& header() const override { return header_; }
+  Status ReadRow(uint8_t* row) override;
+  std::vector<std::string> dropped() const override;
+
+ private:
+  Status StartRows();
+  Status ReadPasses();
+  Status ReadEnd();
+  void Convert(const uint8_t* samples, uint8_t* row);
+  void CollectMetadata();
+  void Drop(std::string what);
+  Status ReadBytes(uint8_t* data, size_t size);
+
+  static void OnRead(png_structp png, png_bytep data, size_t size);
+  static int OnUnknownChunk(png_structp png, png_unknown_chunkp chunk);
+
+  Session session_;
+  std::unique_ptr<ByteSource> bytes_;
+  ReadOptions options_;
+  png_structp png_ = nullptr;
+  png_infop info_ = nullptr;
+  ImageHeader header_;
+
+  // What libpng gives once its palettes and packed samples are expanded.
+  int channels_ = 0;  // 1..4 as in ImageHeader
+  int bit_depth_ = 0;
+  size_t row_bytes_ = 0;
+  bool interlaced_ = false;
+
+  std::vector<uint8_t> samples_;                    // one row, unless it can be read in place
+  std::unique_ptr<uint8_t[], FreeMemory> picture_;  // all rows of an interlaced picture
+  uint32_t next_row_ = 0;
+  uint64_t bytes_read_ = 0;
+
+  bool transparent_ = false;        // some pixel is not opaque
+  bool finer_than_8_bits_ = false;  // some sample is not a multiple of 257, so has no exact 8-bit value
+  std::vector<std::string> dropped_;
+};
+
+Status PngSource::Open() {
+  LICHEN_RETURN_IF_ERROR(session_.Run([this] {
+    png_ = png_create_read_struct(PNG_LIBPNG_VER_STRING, &session_, Session::OnError, Session::OnWarning);
+    info_ = png_ != nullptr ? png_create_info_struct(png_) : nullptr;
+    if (info_ == nullptr) return;
+    png_set_read_fn(png_, this, OnRead);
+    png_set_crc_action(png_, PNG_CRC_ERROR_QUIT, PNG_CRC_ERROR_QUIT);
+    png_set_user_limits(png_, 0x7fffffff, 0x7fffffff);  // CheckSize has better words
+    png_set_read_user_chunk_fn(png_, this, OnUnknownChunk);
+    png_read_info(png_, info_);
+  }));
+  if (info_ == nullptr) return Status(StatusCode::kOutOfMemory, "there is not enough memory for this PNG picture");
+  header_.width = png_get_image_width(png_, info_);
+  header_.height = png_get_image_height(png_, info_);
+  LICHEN_RETURN_IF_ERROR(CheckSize(header_.width, header_.height, options_));
+  return StartRows();
+}
+
+Status PngSource::StartRows() {
+  LICHEN_RETURN_IF_ERROR(session_.Run([this] {
+    png_set_expand(png_);
+    png_set_interlace_handling(png_);
+    png_read_update_info(png_, info_);
+  }));
+  channels_ = png_get_channels(png_, info_);
+  bit_depth_ = png_get_bit_depth(png_, info_);
+  row_bytes_ = png_get_rowbytes(png_, info_);
+  interlaced_ = png_get_interlace_type(png_, info_) != PNG_INTERLACE_NONE;
+  header_.channels = channels_ >= 3 ? 3 : 1;
+  header_.bit_depth = 8;
+  if (row_bytes_ != header_.RowBytes() && !interlaced_) samples_.resize(row_bytes_);
+  return Status();
+}
+
+Status PngSource::ReadRow(uint8_t* row) {
+  if (next_row_ == header_.height) return Status(StatusCode::kInvalidArgument, "all rows have been read");
+  if (interlaced_) {
+    if (next_row_ == 0) LICHEN_RETURN_IF_ERROR(ReadPasses());
+    Convert(picture_.get() + row_bytes_ * next_row_, row);
+  } else if (samples_.empty()) {
+    LICHEN_RETURN_IF_ERROR(session_.Run([this, row] { png_read_row(png_, row, nullptr); }));
+  } else {
+    LICHEN_RETURN_IF_ERROR(session_.Run([this] { png_read_row(png_, samples_.data(), nullptr); }));
+    Convert(samples_.data(), row);
+  }
+  return ++next_row_ == header_.height ? ReadEnd() : Status();
+}
+
+/// The seven passes of an interlaced picture. calloc, so that a short file that claims to be huge costs no memory.
+Status PngSource::ReadPasses() {
+  picture_.reset(static_cast<uint8_t*>(std::calloc(header_.height, row_bytes_)));
+  if (picture_ == nullptr) {
+    return Status(StatusCode::kOutOfMemory, "there is not enough memory for this interlaced PNG picture");
+  }
+  return session_.Run([this] {
+    for (int pass = 0; pass < PNG_INTERLACE_ADAM7_PASSES; ++pass) {
+      for (uint32_t y = 0; y < header_.height; ++y) png_read_row(png_, picture_.get() + row_bytes_ * y, nullptr);
+    }
+  });
+}
+
+/// To the end marker, which shows that the file is whole; metadata may come this late.
+Status PngSource::ReadEnd() {
+  LICHEN_RETURN_IF_ERROR(session_.Run([this] { png_read_end(png_, info_); }));
+  CollectMetadata();
+  return Status();
+}
+
+/// One row as gray or RGB of 8 bits. 16-bit samples are big-endian in PNG.
+void PngSource::Convert(const uint8_t* samples, uint8_t* row) {
+  const int colours = header_.channels;
+  const bool has_alpha = channels_ > colours;
+  const int sample_bytes = bit_depth_ / 8;
+  for (uint32_t x = 0; x < header_.width; ++x) {
+    for (int c = 0; c < colours; ++c) {
+      const uint8_t* sample = samples + c * sample_bytes;
+      if (sample_bytes == 1) {
+        *row++ = sample[0];
+      } else {
+        const uint32_t value = uint32_t{sample[0]} << 8 | sample[1];
+        finer_than_8_bits_ |= sample[0] != sample[1];
+        *row++ = static_cast<uint8_t>((value * 255 + 32767) / 65535);
+      }
+    }
+    if (has_alpha) {
+      const uint8_t* alpha = samples + colours * sample_bytes;
+      transparent_ |= alpha[0] != 255 || alpha[sample_bytes - 1] != 255;
+    }
+    samples += channels_ * sample_bytes;
+  }
+}
+
+std::vector<std::string> PngSource::dropped() const {
+  std::vector<std::string> all;
+  if (transparent_) all.push_back("alpha channel");
+  if (finer_than_8_bits_) all.push_back("16-bit samples");
+  all.insert(all.end(), dropped_.begin(), dropped_.end());
+  return all;
+}
+
+void PngSource::Drop(std::string what) { dropped_.push_back(std::move(what)); }
+
+void PngSource::CollectMetadata() {
+  png_charp name = nullptr;
+  png_bytep data = nullptr;
+  png_uint_32 size = 0;
+  int compression = 0;
+  int srgb_intent = 0;
+  if (png_get_iCCP(png_, info_, &name, &compression, &data, &size) != 0) {
+    Drop("ICC profile (" + std::to_string(size) + " bytes)");
+  } else if (session_.icc_warning()) {
+    Drop("ICC profile (invalid)");
+  } else if (png_get_sRGB(png_, info_, &srgb_intent) == 0) {
+    constexpr png_fixed_point kSrgbGamma = 45455, kTolerance = 500;  // in 1/100000
+    png_fixed_point gamma = kSrgbGamma;
+    if (png_get_gAMA_fixed(png_, info_, &gamma) != 0 && std::abs(gamma - kSrgbGamma) > kTolerance) {
+      Drop("gamma " + std::to_string(gamma / 100000.0).substr(0, 6));
+    }
+    png_fixed_point c[8] = {};
+    constexpr png_fixed_point kSrgb[8] = {31270, 32900, 64000, 33000, 30000, 60000, 15000, 6000};  // white, R, G, B
+    if (png_get_cHRM_fixed(png_, info_, &c[0], &c[1], &c[2], &c[3], &c[4], &c[5], &c[6], &c[7]) != 0) {
+      bool differs = false;
+      for (int i = 0; i < 8; ++i) differs |= std::abs(c[i] - kSrgb[i]) > kTolerance;
+      if (differs) Drop("colour primaries");
+    }
+  }
+  if (png_get_eXIf_1(png_, info_, &size, &data) != 0) Drop(DescribeExif(data, size));
+  png_textp text = nullptr;
+  int texts = 0;
+  png_get_text(png_, info_, &text, &texts);
+  for (int i = 0; i < texts; ++i) {
+    const std::string key = text[i].key;
+    if (key == "XML:com.adobe.xmp") {
+      Drop("XMP data (" + std::to_string(text[i].itxt_length + text[i].text_length) + " bytes)");
+    } else if (key.rfind("Raw profile type ", 0) == 0) {  // how ImageMagick keeps EXIF, XMP and IPTC
+      Drop("profile \"" + key.substr(17) + "\"");
+    }
+  }
+}
+
+Status PngSource::ReadBytes(uint8_t* data, size_t size) {
+  while (size > 0) {
+    LICHEN_ASSIGN_OR_RETURN(const size_t count, bytes_->Read(data, size));
+    if (count == 0) {
+      return Status(StatusCode::kTruncated, "this PNG file is incomplete: it ends after " +
+                                                std::to_string(bytes_read_) +
+                                                " bytes, before its end marker; get a complete copy");
+    }
+    bytes_read_ += count;
+    data += count;
+    size -= count;
+  }
+  return Status();
+}
+
+void PngSource::OnRead(png_structp png, png_bytep data, size_t size) {
+  PngSource* source = static_cast<PngSource*>(png_get_io_ptr(png));
+  const bool ok = [&] {
+    Status status = source->ReadBytes(data, size);
+    const bool read = status.ok();
+    if (!read) source->session_.Fail(std::move(status));
+    return read;
+  }();
+  if (!ok) source->session_.Jump();
+}
+
+/// Chunks that this libpng has no reader for. 1: seen to; 0: as libpng sees fit, which refuses critical ones.
+int PngSource::OnUnknownChunk(png_structp png, png_unknown_chunkp chunk) {
+  PngSource* source = static_cast<PngSource*>(png_get_user_chunk_ptr(png));
+  const bool critical = (chunk->name[0] & 0x20) == 0;
+  if (critical) return 0;
+  if (std::memcmp(chunk->name, "acTL", 4) == 0) source->Drop("animation (only the first frame is used)");
+  if (std::memcmp(chunk->name, "cICP", 4) == 0) source->Drop("colour description (cICP)");
+  return 1;
+}
+
+class PngSink : public PictureSink {
+ public:
+  PngSink(std::unique_ptr<ByteSink> bytes, const WriteOptions& options)
+      : session_(" (writing the PNG file)"), bytes_(std::move(bytes)), options_(options) {}
+  ~PngSink() override { png_destroy_write_struct(&png_, &info_); }
+
+  Status Begin(const ImageHeader& header) override;
+  Status WriteRow(const uint8_t* row) override;
+  Status Finish() override;
+
+ private:
+  static void OnWrite(png_structp png, png_bytep data, size_t size);
+  static void OnFlush(png_structp) {}
+
+  Session session_;
+  std::unique_ptr<ByteSink> bytes_;
+  WriteOptions options_;
+  png_structp png_ = nullptr;
+  png_infop info_ = nullptr;
+  uint32_t rows_left_ = 0;
+};
+
+Status PngSink::Begin(const ImageHeader& header) {
+  LICHEN_RETURN_IF_ERROR(CheckWritable(header));
+  rows_left_ = header.height;
+  LICHEN_RETURN_IF_ERROR(session_.Run([this, &header] {
+    png_ = png_create_write_struct(PNG_LIBPNG_VER_STRING, &session_, Session::OnError, Session::OnWarning);
+    info_ = png_ != nullptr ? png_create_info_struct(png_) : nullptr;
+    if (info_ == nullptr) return;
+    png_set_write_fn(png_, this, OnWrite, OnFlush);
+    png_set_user_limits(png_, 0x7fffffff, 0x7fffffff);
+    png_set_IHDR(png_, info_, header.width, header.height, 8,
+                 header.channels == 1 ? PNG_COLOR_TYPE_GRAY : PNG_COLOR_TYPE_RGB, PNG_INTERLACE_NONE,
+                 PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
+    png_set_compression_level(png_, options_.png_level);
+    png_set_compression_buffer_size(png_, 1 << 16);
+    // Choosing among all filters costs more time than it saves bytes until deflate itself is slow.
+    png_set_filter(png_, PNG_FILTER_TYPE_BASE, options_.png_level >= 6 ? PNG_ALL_FILTERS : PNG_FILTER_SUB);
+    png_write_info(png_, info_);
+  }));
+  if (info_ == nullptr) return Status(StatusCode::kOutOfMemory, "there is not enough memory to write a PNG picture");
+  return Status();
+}
+
+Status PngSink::WriteRow(const uint8_t* row) {
+  if (rows_left_ == 0) return Status(StatusCode::kInvalidArgument, "all rows have been written");
+  --rows_left_;
+  return session_.Run([this, row] { png_write_row(png_, row); });
+}
+
+Status PngSink::Finish() {
+  if (rows_left_ > 0 || png_ == nullptr) {
+    return Status(StatusCode::kInvalidArgument, std::to_string(rows_left_) + " rows of the picture are missing");
+  }
+  LICHEN_RETURN_IF_ERROR(session_.Run([this] { png_write_end(png_, info_); }));
+  return bytes_->Finish();
+}
+
+void PngSink::OnWrite(png_structp png, png_bytep data, size_t size) {
+  PngSink* sink = static_cast<PngSink*>(png_get_io_ptr(png));
+  const bool ok = [&] {
+    Status status = sink->bytes_->Write(data, size);
+    const bool written = status.ok();
+    if (!written) sink->session_.Fail(std::move(status));
+    return written;
+  }();
+  if (!ok) sink->session_.Jump();
+}
+
+}  // namespace
+
+Result<std::unique_ptr<PictureSource>> OpenPng(std::unique_ptr<ByteSource> bytes, const ReadOptions& options) {
+  auto source = std::make_unique<PngSource>(std::move(bytes), options);
+  LICHEN_RETURN_IF_ERROR(source->Open());
+  return std::unique_ptr<PictureSource>(std::move(source));
+}
+
+std::unique_ptr<PictureSink> CreatePng(std::unique_ptr<ByteSink> bytes, const WriteOptions& options) {
+  return std::make_unique<PngSink>(std::move(bytes), options);
+}
+
+}  // namespace lichen::image_io

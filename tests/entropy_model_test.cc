@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "codec/entropy_model.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <nlohmann/json.hpp>
+#include <random>
+
+#include "test_data.h"
+
+namespace lichen {
+namespace {
+
+using test::ReadTestFile;
+using test::ToyModel;
+
+class EntropyModelTest : public testing::TestWithParam<IntegerEngine> {};
+
+TEST_P(EntropyModelTest, SymbolsOfGivenLatentsEqualTheVectorsOfTheExport) {
+  const ModelData& model = DataOf(*ToyModel());
+  const std::vector<uint8_t> text = ReadTestFile("toy_vectors.json");
+  const nlohmann::json vectors = nlohmann::json::parse(text.begin(), text.end());
+  for (const nlohmann::json& vector : vectors.at("symbols")) {
+    const int quality = vector.at("quality_index"), h = vector.at("h"), w = vector.at("w");
+    const auto y = vector.at("y").get<std::vector<float>>();
+    const auto z = vector.at("z_hat").get<std::vector<float>>();
+    EntropyModel coder(model, quality, GetParam());
+    Latents encoded, decoded;
+    const std::vector<uint8_t> bytes = coder.Encode(y.data(), z.data(), h, w, &encoded);
+    EXPECT_EQ(encoded.z_hat, vector.at("z_hat").get<std::vector<int32_t>>());
+    EXPECT_EQ(encoded.y_hat, vector.at("y_hat").get<std::vector<int32_t>>()) << "quality index " << quality;
+    const Status status = coder.Decode(bytes.data(), bytes.size(), h, w, &decoded);
+    ASSERT_TRUE(status.ok()) << status.message();
+    EXPECT_EQ(decoded.z_hat, encoded.z_hat);
+    EXPECT_EQ(decoded.y_hat, encoded.y_hat);
+  }
+}
+
+TEST_P(EntropyModelTest, OneCoderServesTilesOfManySizes) {
+  const ModelData& model = DataOf(*ToyModel());
+  EntropyModel coder(model, 500, GetParam());
+  std::mt19937 random(3);
+  std::normal_distribution<float> normal(0, 4);
+  for (const auto& [h, w] : {std::pair{8, 8}, std::pair{1, 1}, std::pair{3, 17}, std::pair{1, 9}, std::pair{8, 8}}) {
+    std::vector<float> y(static_cast<size_t>(h) * w * model.latent_channels);
+    std::vector<float> z(static_cast<size_t>((h + 3) / 4) * ((w + 3) / 4) * model.hyper_channels);
+    for (float& v : y) v = normal(random);
+    for (float& v : z) v = normal(random);
+    Latents encoded, decoded;
+    const std::vector<uint8_t> bytes = coder.Encode(y.data(), z.data(), h, w, &encoded);
+    ASSERT_TRUE(coder.Decode(bytes.data(), bytes.size(), h, w, &decoded).ok()) << h << "x" << w;
+    EXPECT_EQ(decoded.y_hat, encoded.y_hat);
+    EXPECT_EQ(decoded.z_hat, encoded.z_hat);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Engines, EntropyModelTest, testing::Values(IntegerEngine::kPlain, IntegerEngine::kFast),
+                         [](const auto& engine) { return engine.param == IntegerEngine::kPlain ? "Plain" : "Fast"; });
+
+TEST(EntropyModelTest, OutliersAreLimitedAndSurvive) {
+  const ModelData& model = DataOf(*ToyModel());
+  EntropyModel coder(model, 0, IntegerEngine::kFast);
+  std::vector<float> y(static_cast<size_t>(4) * 4 * model.latent_channels, 0.0f), z(model.hyper_channels, 0.0f);
+  y[0] = 1e9f, y[40] = -1e9f, y[41] = NAN, y[77] = INFINITY, z[1] = 12000.0f;
+  Latents encoded, decoded;
+  const std::vector<uint8_t> bytes = coder.Encode(y.data(), z.data(), 4, 4, &encoded);
+  ASSERT_TRUE(coder.Decode(bytes.data(), bytes.size(), 4, 4, &decoded).ok());
+  EXPECT_EQ(decoded.y_hat, encoded.y_hat);
+  EXPECT_EQ(decoded.z_hat, encoded.z_hat);
+  EXPECT_EQ(encoded.z_hat[1], 12000);
+}
+
+TEST(EntropyModelTest, AnotherQualityOrModelStateIsReportedAsDamage) {
+  const ModelData& model = DataOf(*ToyModel());
+  std::vector<float> y(static_cast<size_t>(8) * 8 * model.latent_channels),
+      z(static_cast<size_t>(4) * model.hyper_channels);
+  std::mt19937 random(5);
+  std::normal_distribution<float> normal(0, 3);
+  for (float& v : y) v = normal(random);
+  for (float& v : z) v = normal(random);
+  Latents latents;
+  const std::vector<uint8_t> bytes =
+      EntropyModel(model, 400, IntegerEngine::kFast).Encode(y.data(), z.data(), 8, 8, &latents);
+  const Status status =
+      EntropyModel(model, 401, IntegerEngine::kFast).Decode(bytes.data(), bytes.size(), 8, 8, &latents);
+  EXPECT_EQ(status.code(), StatusCode::kDamaged);
+}
+
+}  // namespace
+}  // namespace lichen

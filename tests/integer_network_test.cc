@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "codec/integer_network.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <random>
+
+#include "codec/fixed_point.h"
+#include "test_data.h"
+
+namespace lichen {
+namespace {
+
+using test::ReadTestFile;
+using test::ToyModel;
+
+const std::vector<IntegerLayer>& NetworkOf(const ModelData& model, const std::string& name) {
+  return name == "h_s" ? model.h_s : model.context[name.back() - '0'];
+}
+
+/// The channel (dy, dx, c) of C++ at (y, x), for channel c of the exported output at (factor y + dy, factor x + dx).
+size_t ShuffledIndex(const IntegerLayer& layer, int w, int y, int x, int o) {
+  const int f = layer.depth_to_space, channels = layer.out / (f * f);
+  const int c = o % channels, dx = o / channels % f, dy = o / channels / f;
+  return (static_cast<size_t>(y * f + dy) * (w * f) + x * f + dx) * channels + c;
+}
+
+class IntegerNetworkTest : public testing::TestWithParam<IntegerEngine> {};
+
+TEST_P(IntegerNetworkTest, EveryLayerEqualsTheVectorsOfTheExport) {
+  const ModelData& model = DataOf(*ToyModel());
+  const std::vector<uint8_t> text = ReadTestFile("toy_vectors.json");
+  const nlohmann::json vectors = nlohmann::json::parse(text.begin(), text.end());
+  ASSERT_EQ(vectors.at("model").get<std::string>(), ToyModel()->Id());
+  int layers = 0;
+  for (const nlohmann::json& vector : vectors.at("layers")) {
+    const IntegerLayer& layer = NetworkOf(model, vector.at("network").get<std::string>())[vector.at("layer")];
+    const int h = vector.at("h"), w = vector.at("w");
+    const auto input = vector.at("input").get<std::vector<uint8_t>>();
+    const auto expected = vector.at("output").get<std::vector<int32_t>>();
+    IntegerConvolution convolution(layer, GetParam());
+    std::vector<int32_t> got(static_cast<size_t>(h) * w * layer.out);
+    if (layer.relu) {
+      std::vector<uint8_t> activations(got.size());
+      convolution.RunRelu(input.data(), h, w, activations.data(), layer.out);
+      got.assign(activations.begin(), activations.end());
+    } else {
+      convolution.RunHead(input.data(), h, w, got.data());
+    }
+    ASSERT_EQ(got.size(), expected.size());
+    for (int y = 0; y < h; ++y) {
+      for (int x = 0; x < w; ++x) {
+        for (int o = 0; o < layer.out; ++o) {
+          ASSERT_EQ(got[(static_cast<size_t>(y) * w + x) * layer.out + o], expected[ShuffledIndex(layer, w, y, x, o)])
+              << vector.at("network") << " layer " << vector.at("layer") << " at " << y << "," << x << " output " << o;
+        }
+      }
+    }
+    ++layers;
+  }
+  EXPECT_EQ(layers, 2 + 2 + 3 * 4);
+}
+
+INSTANTIATE_TEST_SUITE_P(Engines, IntegerNetworkTest, testing::Values(IntegerEngine::kPlain, IntegerEngine::kFast),
+                         [](const auto& engine) { return engine.param == IntegerEngine::kPlain ? "Plain" : "Fast"; });
+
+/// Weights and activations at the ends of their ranges: where a 16-bit multiply-add would saturate.
+TEST(IntegerAccumulatorTest, FastEqualsPlainAtTheExtremes) {
+  std::mt19937 random(7);
+  for (const auto& [in, out, kernel] : {std::tuple{64, 48, 3}, std::tuple{640, 128, 1}, std::tuple{5, 3, 3},
+                                        std::tuple{128, 96, 3}, std::tuple{17, 130, 1}}) {
+    for (int mode = 0; mode < 3; ++mode) {
+      std::vector<int8_t> weight(static_cast<size_t>(in) * out * kernel * kernel);
+      for (int8_t& w : weight) {
+        w = static_cast<int8_t>(mode == 0 ? 127 : mode == 1 ? -127 : static_cast<int>(random() % 255) - 127);
+      }
+      const int h = 9, w = 7;
+      std::vector<uint8_t> src(static_cast<size_t>(h) * w * in);
+      for (uint8_t& v : src) v = static_cast<uint8_t>(mode == 2 ? random() % 128 : 127);
+      std::vector<int32_t> plain(static_cast<size_t>(h) * w * out), fast(plain.size());
+      MakePlainAccumulator(in, out, kernel, weight.data())->Run(src.data(), h, w, plain.data());
+      MakeFastAccumulator(in, out, kernel, weight.data())->Run(src.data(), h, w, fast.data());
+      EXPECT_EQ(plain, fast) << in << " " << out << " " << kernel << " mode " << mode;
+    }
+  }
+}
+
+TEST(IntegerConvolutionTest, RequantisationFollowsTheFormat) {
+  IntegerLayer layer;
+  layer.in = layer.out = 1;
+  layer.weight = {1};
+  for (int32_t multiplier : {0, 1, 16384, 32767}) {
+    for (uint8_t shift : {uint8_t{1}, uint8_t{14}, uint8_t{23}, uint8_t{40}}) {
+      for (int32_t bias : {-(1 << 23), -129, -1, 0, 77, 65536, (1 << 23)}) {
+        layer.bias = {bias};
+        layer.multiplier = {multiplier};
+        layer.shift = {shift};
+        const uint8_t src = 100;
+        const int64_t acc = 100 + bias;
+        layer.relu = true;
+        uint8_t relu = 0;
+        IntegerConvolution(layer, IntegerEngine::kPlain).RunRelu(&src, 1, 1, &relu, 1);
+        EXPECT_EQ(relu, std::min<int64_t>(127, RoundingShift(std::max<int64_t>(acc, 0) * multiplier, shift)));
+        layer.relu = false;
+        int32_t head = 0;
+        const int64_t expected = std::clamp<int64_t>(RoundingShift(acc * multiplier, shift), -kHeadLimit, kHeadLimit);
+        IntegerConvolution(layer, IntegerEngine::kPlain).RunHead(&src, 1, 1, &head);
+        EXPECT_EQ(head, expected) << bias << " " << multiplier << " " << int{shift};
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace lichen

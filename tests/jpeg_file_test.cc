@@ -1,0 +1,317 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "image_io/jpeg_file.h"
+
+#include <gtest/gtest.h>
+#include <jpeglib.h>  // after cstdio, which it needs and does not include
+
+#include <cmath>
+#include <cstdio>
+#include <cstdlib>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace lichen::image_io {
+namespace {
+
+using Bytes = std::vector<uint8_t>;
+
+struct Marker {
+  int code;
+  std::string data;
+};
+
+struct Spec {
+  int width = 40, height = 25;
+  J_COLOR_SPACE input = JCS_RGB;  // JCS_GRAYSCALE, JCS_RGB or JCS_CMYK
+  J_COLOR_SPACE stored = JCS_YCbCr;
+  bool progressive = false;
+  bool arithmetic = false;
+  int horizontal_sampling = 1, vertical_sampling = 1;  // of the first component
+  int restart_interval = 0;                            // in blocks
+  std::vector<Marker> markers;
+};
+
+int ChannelsOf(const Spec& spec) { return spec.input == JCS_GRAYSCALE ? 1 : spec.input == JCS_RGB ? 3 : 4; }
+
+/// A smooth picture, which JPEG hardly changes.
+uint8_t PixelAt(int x, int y, int c) {
+  return static_cast<uint8_t>(128 + 90 * std::sin(0.05 * x + 0.4 * c) * std::cos(0.07 * y - 0.3 * c));
+}
+
+Bytes WriteWithLibjpeg(const Spec& spec) {
+  jpeg_compress_struct info = {};
+  jpeg_error_mgr errors = {};
+  info.err = jpeg_std_error(&errors);
+  jpeg_create_compress(&info);
+  unsigned char* memory = nullptr;
+  unsigned long size = 0;
+  jpeg_mem_dest(&info, &memory, &size);
+  info.image_width = static_cast<JDIMENSION>(spec.width);
+  info.image_height = static_cast<JDIMENSION>(spec.height);
+  info.input_components = ChannelsOf(spec);
+  info.in_color_space = spec.input;
+  jpeg_set_defaults(&info);
+  jpeg_set_colorspace(&info, spec.stored);
+  jpeg_set_quality(&info, 95, TRUE);
+  for (int i = 0; i < info.num_components; ++i) info.comp_info[i].h_samp_factor = info.comp_info[i].v_samp_factor = 1;
+  info.comp_info[0].h_samp_factor = spec.horizontal_sampling;
+  info.comp_info[0].v_samp_factor = spec.vertical_sampling;
+  info.restart_interval = static_cast<unsigned>(spec.restart_interval);
+  info.arith_code = spec.arithmetic ? TRUE : FALSE;
+  if (spec.progressive) jpeg_simple_progression(&info);
+  jpeg_start_compress(&info, TRUE);
+  for (const Marker& marker : spec.markers) {
+    jpeg_write_marker(&info, marker.code, reinterpret_cast<const JOCTET*>(marker.data.data()),
+                      static_cast<unsigned>(marker.data.size()));
+  }
+  Bytes row(static_cast<size_t>(spec.width * ChannelsOf(spec)));
+  for (int y = 0; y < spec.height; ++y) {
+    for (size_t i = 0; i < row.size(); ++i) {
+      row[i] = PixelAt(static_cast<int>(i) / ChannelsOf(spec), y, static_cast<int>(i) % ChannelsOf(spec));
+    }
+    JSAMPROW rows[1] = {row.data()};
+    jpeg_write_scanlines(&info, rows, 1);
+  }
+  jpeg_finish_compress(&info);
+  jpeg_destroy_compress(&info);
+  const Bytes bytes(memory, memory + size);
+  std::free(memory);
+  return bytes;
+}
+
+struct ReadResult {
+  Status status;
+  Image image;
+  std::vector<std::string> dropped;
+};
+
+ReadResult Read(const Bytes& bytes, const ReadOptions& options = {}) {
+  ReadResult result;
+  auto source = OpenJpeg(std::make_unique<MemorySource>(bytes.data(), bytes.size()), options);
+  if (!source.ok()) {
+    result.status = source.status();
+    return result;
+  }
+  static_cast<ImageHeader&>(result.image) = source.value()->header();
+  Bytes row(result.image.RowBytes());
+  for (uint32_t y = 0; y < result.image.height && result.status.ok(); ++y) {
+    result.status = source.value()->ReadRow(row.data());
+    result.image.pixels.insert(result.image.pixels.end(), row.begin(), row.end());
+  }
+  result.dropped = source.value()->dropped();
+  return result;
+}
+
+/// Mean absolute difference from PixelAt.
+double MeanError(const Image& image) {
+  double sum = 0;
+  size_t i = 0;
+  for (uint32_t y = 0; y < image.height; ++y) {
+    for (uint32_t x = 0; x < image.width; ++x) {
+      for (int c = 0; c < image.channels; ++c) sum += std::abs(image.pixels[i++] - PixelAt(int(x), int(y), c));
+    }
+  }
+  return sum / static_cast<double>(i);
+}
+
+void ExpectReads(const Spec& spec) {
+  const ReadResult read = Read(WriteWithLibjpeg(spec));
+  ASSERT_TRUE(read.status.ok()) << read.status.message();
+  EXPECT_EQ(read.image.width, static_cast<uint32_t>(spec.width));
+  EXPECT_EQ(read.image.height, static_cast<uint32_t>(spec.height));
+  EXPECT_EQ(read.image.channels, ChannelsOf(spec));
+  EXPECT_EQ(read.image.bit_depth, 8);
+  EXPECT_LT(MeanError(read.image), 2);
+  EXPECT_TRUE(read.dropped.empty());
+}
+
+TEST(JpegSourceTest, ReadsGray) {
+  Spec spec;
+  spec.input = spec.stored = JCS_GRAYSCALE;
+  ExpectReads(spec);
+  spec.progressive = true;
+  ExpectReads(spec);
+  spec.width = spec.height = 1;
+  ExpectReads(spec);
+}
+
+TEST(JpegSourceTest, ReadsEverySubsampling) {
+  for (const bool progressive : {false, true}) {
+    for (const int horizontal : {1, 2, 4}) {
+      for (const int vertical : {1, 2}) {
+        SCOPED_TRACE(testing::Message() << horizontal << "x" << vertical << (progressive ? " progressive" : ""));
+        Spec spec;
+        spec.progressive = progressive;
+        spec.horizontal_sampling = horizontal;
+        spec.vertical_sampling = vertical;
+        ExpectReads(spec);
+      }
+    }
+  }
+}
+
+TEST(JpegSourceTest, ReadsRgbArithmeticCodingAndRestarts) {
+  Spec spec;
+  spec.stored = JCS_RGB;
+  ExpectReads(spec);
+  spec.arithmetic = true;
+  ExpectReads(spec);
+  spec.arithmetic = false;
+  spec.restart_interval = 2;
+  ExpectReads(spec);
+}
+
+TEST(JpegSourceTest, RefusesCmyk) {
+  Spec spec;
+  spec.input = spec.stored = JCS_CMYK;
+  const ReadResult read = Read(WriteWithLibjpeg(spec));
+  EXPECT_EQ(read.status.code(), StatusCode::kInvalidArgument);
+  EXPECT_NE(read.status.message().find("CMYK"), std::string::npos);
+}
+
+TEST(JpegSourceTest, RefusesEveryTruncation) {
+  for (const bool progressive : {false, true}) {
+    Spec spec;
+    spec.progressive = progressive;
+    spec.horizontal_sampling = spec.vertical_sampling = 2;
+    const Bytes whole = WriteWithLibjpeg(spec);
+    for (size_t size = 0; size < whole.size(); ++size) {
+      const ReadResult read = Read(Bytes(whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(size)));
+      ASSERT_FALSE(read.status.ok()) << size << " of " << whole.size() << " bytes";
+      ASSERT_FALSE(read.status.message().empty());
+    }
+  }
+}
+
+TEST(JpegSourceTest, RefusesDataThatEndsBeforeThePicture) {
+  Spec spec;
+  spec.width = spec.height = 200;
+  Bytes bytes = WriteWithLibjpeg(spec);
+  bytes.resize(bytes.size() / 2);
+  bytes.insert(bytes.end(), {0xff, 0xd9});  // an end marker, so that only the missing rows give it away
+  const ReadResult read = Read(bytes);
+  EXPECT_EQ(read.status.code(), StatusCode::kDamaged);
+  EXPECT_NE(read.status.message().find("premature end"), std::string::npos) << read.status.message();
+}
+
+TEST(JpegSourceTest, SurvivesEveryFlippedByte) {
+  for (const bool progressive : {false, true}) {
+    Spec spec;
+    spec.progressive = progressive;
+    const Bytes whole = WriteWithLibjpeg(spec);
+    ReadOptions options;
+    options.max_pixels = 1 << 20;
+    for (size_t i = 0; i < whole.size(); ++i) {
+      Bytes damaged = whole;
+      damaged[i] ^= 0x24;
+      const ReadResult read = Read(damaged, options);  // an error or a picture: JPEG has no checksums
+      ASSERT_EQ(read.status.ok(), read.status.message().empty());
+    }
+  }
+}
+
+TEST(JpegSourceTest, RefusesMorePixelsThanAllowed) {
+  ReadOptions options;
+  options.max_pixels = 999;
+  EXPECT_EQ(Read(WriteWithLibjpeg(Spec()), options).status.code(), StatusCode::kLimitExceeded);
+  options.max_pixels = 1000;
+  EXPECT_TRUE(Read(WriteWithLibjpeg(Spec()), options).status.ok());
+}
+
+TEST(JpegSourceTest, TellsOfMetadata) {
+  Spec spec;
+  std::string exif("Exif\0\0II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x08\0\0\0\0\0\0\0", 32);
+  spec.markers = {{JPEG_APP0 + 1, exif},
+                  {JPEG_APP0 + 1, std::string("http://ns.adobe.com/xap/1.0/\0<x/>", 33)},
+                  {JPEG_APP0 + 2, std::string("ICC_PROFILE\0\1\2", 14) + std::string(1000, 'a')},
+                  {JPEG_APP0 + 2, std::string("ICC_PROFILE\0\2\2", 14) + std::string(500, 'b')},
+                  {JPEG_COM, "a comment"}};
+  EXPECT_EQ(Read(WriteWithLibjpeg(spec)).dropped,
+            (std::vector<std::string>{"EXIF data (26 bytes) with orientation 8 (not applied: rotate the picture first)",
+                                      "ICC profile (1500 bytes)", "XMP data (4 bytes)"}));
+  exif[24] = 1;
+  spec.markers = {{JPEG_APP0 + 1, exif}};
+  EXPECT_EQ(Read(WriteWithLibjpeg(spec)).dropped, std::vector<std::string>{"EXIF data (26 bytes)"});
+}
+
+Bytes WriteWithSink(const ImageHeader& header, int quality) {
+  Bytes bytes;
+  WriteOptions options;
+  options.jpeg_quality = quality;
+  const auto sink = CreateJpeg(std::make_unique<MemorySink>(&bytes), options);
+  EXPECT_TRUE(sink->Begin(header).ok());
+  Bytes row(header.RowBytes());
+  for (uint32_t y = 0; y < header.height; ++y) {
+    for (size_t i = 0; i < row.size(); ++i) {
+      row[i] =
+          PixelAt(static_cast<int>(i) / header.channels, static_cast<int>(y), static_cast<int>(i) % header.channels);
+    }
+    EXPECT_TRUE(sink->WriteRow(row.data()).ok());
+  }
+  EXPECT_TRUE(sink->Finish().ok());
+  return bytes;
+}
+
+TEST(JpegSinkTest, RoundTripsGrayAndRgb) {
+  for (const int channels : {1, 3}) {
+    ImageHeader header;
+    header.width = 333;
+    header.height = 211;
+    header.channels = channels;
+    const ReadResult read = Read(WriteWithSink(header, 95));
+    ASSERT_TRUE(read.status.ok()) << read.status.message();
+    EXPECT_EQ(read.image.channels, channels);
+    EXPECT_LT(MeanError(read.image), 1.5);
+    EXPECT_LT(WriteWithSink(header, 50).size(), WriteWithSink(header, 95).size());
+  }
+}
+
+TEST(JpegSinkTest, WritesWithoutSubsampling) {
+  ImageHeader header;
+  header.width = header.height = 16;
+  const Bytes bytes = WriteWithSink(header, 95);
+  jpeg_decompress_struct info = {};
+  jpeg_error_mgr errors = {};
+  info.err = jpeg_std_error(&errors);
+  jpeg_create_decompress(&info);
+  jpeg_mem_src(&info, bytes.data(), bytes.size());
+  ASSERT_EQ(jpeg_read_header(&info, TRUE), JPEG_HEADER_OK);
+  EXPECT_EQ(info.max_h_samp_factor, 1);
+  EXPECT_EQ(info.max_v_samp_factor, 1);
+  jpeg_destroy_decompress(&info);
+}
+
+TEST(JpegSinkTest, RefusesWhatJpegCannotHold) {
+  Bytes bytes;
+  ImageHeader header;
+  header.width = 65501;
+  header.height = 1;
+  const Status status = CreateJpeg(std::make_unique<MemorySink>(&bytes), {})->Begin(header);
+  EXPECT_EQ(status.code(), StatusCode::kInvalidArgument);
+  EXPECT_NE(status.message().find("write a PNG"), std::string::npos);
+  header.width = 4;
+  header.channels = 2;
+  EXPECT_EQ(CreateJpeg(std::make_unique<MemorySink>(&bytes), {})->Begin(header).code(), StatusCode::kInvalidArgument);
+  EXPECT_TRUE(bytes.empty());
+}
+
+class FullSink : public ByteSink {
+ public:
+  Status Write(const uint8_t*, size_t) override { return Status(StatusCode::kIoError, "no room left"); }
+  Status Finish() override { return Status(); }
+};
+
+TEST(JpegSinkTest, PassesWriteErrorsOn) {
+  ImageHeader header;
+  header.width = header.height = 8;
+  const Bytes row(header.RowBytes());
+  const auto sink = CreateJpeg(std::make_unique<FullSink>(), {});
+  Status status = sink->Begin(header);
+  for (int y = 0; y < 8 && status.ok(); ++y) status = sink->WriteRow(row.data());
+  if (status.ok()) status = sink->Finish();
+  EXPECT_EQ(status.message(), "no room left");
+}
+
+}  // namespace
+}  // namespace lichen::image_io

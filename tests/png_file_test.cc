@@ -1,0 +1,409 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "image_io/png_file.h"
+
+#include <gtest/gtest.h>
+#include <png.h>
+#include <zlib.h>
+
+#include <cstring>
+#include <memory>
+#include <random>
+#include <string>
+#include <vector>
+
+namespace lichen::image_io {
+namespace {
+
+using Bytes = std::vector<uint8_t>;
+
+// A PNG as libpng is told to write it: `rows` holds packed samples, big-endian where they have 16 bits.
+struct Spec {
+  uint32_t width = 0, height = 0;
+  int colour_type = PNG_COLOR_TYPE_RGB;
+  int bit_depth = 8;
+  bool interlaced = false;
+  std::vector<Bytes> rows;
+  std::vector<png_color> palette;
+  Bytes palette_alpha;
+};
+
+int ChannelsOf(int colour_type) {
+  switch (colour_type) {
+    case PNG_COLOR_TYPE_GRAY_ALPHA:
+      return 2;
+    case PNG_COLOR_TYPE_RGB:
+      return 3;
+    case PNG_COLOR_TYPE_RGB_ALPHA:
+      return 4;
+    default:
+      return 1;
+  }
+}
+
+Spec RandomSpec(uint32_t width, uint32_t height, int colour_type, int bit_depth, bool interlaced) {
+  Spec spec;
+  spec.width = width;
+  spec.height = height;
+  spec.colour_type = colour_type;
+  spec.bit_depth = bit_depth;
+  spec.interlaced = interlaced;
+  std::mt19937 random(width * 1000 + height * 100 + uint32_t(colour_type) * 10 + uint32_t(bit_depth));
+  const size_t row_bytes = (size_t{width} * ChannelsOf(colour_type) * bit_depth + 7) / 8;
+  for (uint32_t y = 0; y < height; ++y) {
+    Bytes row(row_bytes);
+    for (uint8_t& byte : row) byte = static_cast<uint8_t>(random());
+    spec.rows.push_back(row);
+  }
+  if (colour_type == PNG_COLOR_TYPE_PALETTE) {
+    for (int i = 0; i < 1 << bit_depth; ++i) {
+      spec.palette.push_back({uint8_t(random()), uint8_t(random()), uint8_t(random())});
+    }
+  }
+  return spec;
+}
+
+Bytes WriteWithLibpng(Spec spec) {
+  Bytes bytes;
+  png_structp png = png_create_write_struct(PNG_LIBPNG_VER_STRING, nullptr, nullptr, nullptr);
+  png_infop info = png_create_info_struct(png);
+  png_set_write_fn(
+      png, &bytes,
+      [](png_structp p, png_bytep data, size_t size) {
+        Bytes* out = static_cast<Bytes*>(png_get_io_ptr(p));
+        out->insert(out->end(), data, data + size);
+      },
+      [](png_structp) {});
+  png_set_IHDR(png, info, spec.width, spec.height, spec.bit_depth, spec.colour_type,
+               spec.interlaced ? PNG_INTERLACE_ADAM7 : PNG_INTERLACE_NONE, PNG_COMPRESSION_TYPE_DEFAULT,
+               PNG_FILTER_TYPE_DEFAULT);
+  if (!spec.palette.empty()) png_set_PLTE(png, info, spec.palette.data(), static_cast<int>(spec.palette.size()));
+  if (!spec.palette_alpha.empty()) {
+    png_set_tRNS(png, info, spec.palette_alpha.data(), static_cast<int>(spec.palette_alpha.size()), nullptr);
+  }
+  std::vector<png_bytep> rows;
+  for (Bytes& row : spec.rows) rows.push_back(row.data());
+  png_set_rows(png, info, rows.data());
+  png_write_png(png, info, PNG_TRANSFORM_IDENTITY, nullptr);
+  png_destroy_write_struct(&png, &info);
+  return bytes;
+}
+
+/// Sample number `index` of a packed row, 0 .. 2^bit_depth - 1.
+uint32_t SampleAt(const Bytes& row, size_t index, int bit_depth) {
+  if (bit_depth == 16) return uint32_t{row[2 * index]} << 8 | row[2 * index + 1];
+  const size_t bit = index * static_cast<size_t>(bit_depth);
+  return (row[bit / 8] >> (8 - bit_depth - static_cast<int>(bit % 8))) & ((1u << bit_depth) - 1);
+}
+
+/// The gray or RGB samples of 8 bits that a reader has to give, worked out without libpng.
+Bytes ExpectedPixels(const Spec& spec) {
+  Bytes pixels;
+  const uint32_t most = (1u << spec.bit_depth) - 1;
+  const int channels = ChannelsOf(spec.colour_type);
+  const int colours = channels >= 3 ? 3 : 1;
+  for (const Bytes& row : spec.rows) {
+    for (uint32_t x = 0; x < spec.width; ++x) {
+      if (spec.colour_type == PNG_COLOR_TYPE_PALETTE) {
+        const png_color& colour = spec.palette[SampleAt(row, x, spec.bit_depth)];
+        pixels.insert(pixels.end(), {colour.red, colour.green, colour.blue});
+        continue;
+      }
+      for (int c = 0; c < colours; ++c) {
+        const uint32_t value = SampleAt(row, size_t{x} * channels + c, spec.bit_depth);
+        pixels.push_back(static_cast<uint8_t>((value * 255 + most / 2) / most));
+      }
+    }
+  }
+  return pixels;
+}
+
+struct ReadResult {
+  Status status;
+  Image image;
+  std::vector<std::string> dropped;
+};
+
+ReadResult Read(const Bytes& bytes, const ReadOptions& options = {}) {
+  ReadResult result;
+  auto source = OpenPng(std::make_unique<MemorySource>(bytes.data(), bytes.size()), options);
+  if (!source.ok()) {
+    result.status = source.status();
+    return result;
+  }
+  static_cast<ImageHeader&>(result.image) = source.value()->header();
+  Bytes row(result.image.RowBytes());
+  for (uint32_t y = 0; y < result.image.height && result.status.ok(); ++y) {
+    result.status = source.value()->ReadRow(row.data());
+    result.image.pixels.insert(result.image.pixels.end(), row.begin(), row.end());
+  }
+  result.dropped = source.value()->dropped();
+  return result;
+}
+
+/// The file with a chunk more, right after the header chunk.
+Bytes WithChunk(Bytes file, const std::string& type, const Bytes& data) {
+  const auto push_number = [](Bytes* bytes, uint32_t number) {
+    for (int shift = 24; shift >= 0; shift -= 8) bytes->push_back(static_cast<uint8_t>(number >> shift));
+  };
+  Bytes chunk;
+  push_number(&chunk, static_cast<uint32_t>(data.size()));
+  chunk.insert(chunk.end(), type.begin(), type.end());
+  chunk.insert(chunk.end(), data.begin(), data.end());
+  push_number(&chunk, static_cast<uint32_t>(crc32(0, chunk.data() + 4, static_cast<uInt>(data.size() + 4))));
+  file.insert(file.begin() + 8 + 25, chunk.begin(), chunk.end());
+  return file;
+}
+
+Bytes BytesOf(const std::string& text) { return Bytes(text.begin(), text.end()); }
+
+Bytes SmallPng() { return WriteWithLibpng(RandomSpec(7, 5, PNG_COLOR_TYPE_RGB, 8, false)); }
+
+/// The head of an ICC profile without tags: the least that libpng takes for one.
+Bytes IccProfile() {
+  Bytes profile(132);
+  const auto put = [&profile](size_t offset, const std::string& text) {
+    std::memcpy(&profile[offset], text.data(), text.size());
+  };
+  profile[3] = 132;
+  put(8, "\x04");
+  put(12, "mntrRGB XYZ ");
+  put(36, "acsp");
+  put(68, std::string("\0\0\xf6\xd6\0\1\0\0\0\0\xd3\x2d", 12));  // the D50 illuminant
+  return profile;
+}
+
+Bytes IccChunk(const Bytes& profile) {
+  Bytes compressed(compressBound(profile.size()));
+  uLongf size = compressed.size();
+  compress2(compressed.data(), &size, profile.data(), profile.size(), 0);  // libpng refuses chunks of very few bytes
+  Bytes chunk = BytesOf(std::string("name\0\0", 6));
+  chunk.insert(chunk.end(), compressed.begin(), compressed.begin() + static_cast<std::ptrdiff_t>(size));
+  return chunk;
+}
+
+Bytes ExifWithOrientation(uint8_t orientation) {
+  const std::string tiff("MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\0\0\0\0\0\0\0", 26);
+  Bytes exif = BytesOf(tiff);
+  exif[19] = orientation;
+  return exif;
+}
+
+TEST(PngSourceTest, ReadsEveryKindOfPng) {
+  struct Kind {
+    int colour_type, bit_depth;
+  };
+  const std::vector<Kind> kinds = {
+      {PNG_COLOR_TYPE_GRAY, 1},        {PNG_COLOR_TYPE_GRAY, 2},       {PNG_COLOR_TYPE_GRAY, 4},
+      {PNG_COLOR_TYPE_GRAY, 8},        {PNG_COLOR_TYPE_GRAY, 16},      {PNG_COLOR_TYPE_GRAY_ALPHA, 8},
+      {PNG_COLOR_TYPE_GRAY_ALPHA, 16}, {PNG_COLOR_TYPE_RGB, 8},        {PNG_COLOR_TYPE_RGB, 16},
+      {PNG_COLOR_TYPE_RGB_ALPHA, 8},   {PNG_COLOR_TYPE_RGB_ALPHA, 16}, {PNG_COLOR_TYPE_PALETTE, 1},
+      {PNG_COLOR_TYPE_PALETTE, 2},     {PNG_COLOR_TYPE_PALETTE, 4},    {PNG_COLOR_TYPE_PALETTE, 8}};
+  for (const Kind& kind : kinds) {
+    for (const bool interlaced : {false, true}) {
+      for (const auto& [width, height] : {std::pair<uint32_t, uint32_t>{1, 1}, {17, 3}, {3, 9}, {33, 20}}) {
+        SCOPED_TRACE(testing::Message() << "colour type " << kind.colour_type << ", " << kind.bit_depth << " bits, "
+                                        << width << "x" << height << (interlaced ? ", interlaced" : ""));
+        const Spec spec = RandomSpec(width, height, kind.colour_type, kind.bit_depth, interlaced);
+        const ReadResult read = Read(WriteWithLibpng(spec));
+        ASSERT_TRUE(read.status.ok()) << read.status.message();
+        EXPECT_EQ(read.image.width, width);
+        EXPECT_EQ(read.image.height, height);
+        EXPECT_EQ(read.image.bit_depth, 8);
+        EXPECT_EQ(read.image.channels, (kind.colour_type & PNG_COLOR_MASK_COLOR) != 0 ? 3 : 1);
+        EXPECT_EQ(read.image.pixels, ExpectedPixels(spec));
+      }
+    }
+  }
+}
+
+TEST(PngSourceTest, RefusesEveryTruncation) {
+  for (const bool interlaced : {false, true}) {
+    const Bytes whole = WriteWithLibpng(RandomSpec(9, 9, PNG_COLOR_TYPE_RGB_ALPHA, 16, interlaced));
+    for (size_t size = 0; size < whole.size(); ++size) {
+      const ReadResult read = Read(Bytes(whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(size)));
+      ASSERT_EQ(read.status.code(), StatusCode::kTruncated) << size << " of " << whole.size() << " bytes";
+      ASSERT_NE(read.status.message().find("ends after " + std::to_string(size) + " bytes"), std::string::npos);
+    }
+  }
+}
+
+TEST(PngSourceTest, RefusesEveryFlippedByte) {
+  const Bytes whole = SmallPng();
+  for (size_t i = 0; i < whole.size(); ++i) {
+    Bytes damaged = whole;
+    damaged[i] ^= 0x55;
+    ASSERT_FALSE(Read(damaged).status.ok()) << "byte " << i;
+  }
+}
+
+TEST(PngSourceTest, IgnoresBytesAfterTheEnd) {
+  Bytes bytes = SmallPng();
+  bytes.insert(bytes.end(), 100, 'x');
+  EXPECT_TRUE(Read(bytes).status.ok());
+}
+
+TEST(PngSourceTest, RefusesAbsurdSizes) {
+  Spec spec = RandomSpec(1, 1, PNG_COLOR_TYPE_RGB, 8, true);
+  Bytes bytes = WriteWithLibpng(spec);
+  const auto with_size = [&bytes](uint32_t width, uint32_t height) {
+    Bytes changed = bytes;
+    for (int i = 0; i < 4; ++i) {
+      changed[16 + i] = static_cast<uint8_t>(width >> (24 - 8 * i));
+      changed[20 + i] = static_cast<uint8_t>(height >> (24 - 8 * i));
+    }
+    const uint32_t crc = static_cast<uint32_t>(crc32(0, &changed[12], 17));
+    for (int i = 0; i < 4; ++i) changed[29 + i] = static_cast<uint8_t>(crc >> (24 - 8 * i));
+    return changed;
+  };
+  EXPECT_EQ(Read(with_size(0x7fffffff, 0x7fffffff)).status.code(), StatusCode::kLimitExceeded);
+  EXPECT_EQ(Read(with_size(kMaxSide + 1, 1)).status.code(), StatusCode::kLimitExceeded);
+  EXPECT_EQ(Read(with_size(40000, 40000)).status.code(), StatusCode::kLimitExceeded);
+  EXPECT_EQ(Read(with_size(30000, 30000)).status.code(), StatusCode::kDamaged) << "but allowed";
+  EXPECT_EQ(Read(with_size(0, 1)).status.code(), StatusCode::kDamaged);
+  ReadOptions options;
+  options.max_pixels = 34;
+  EXPECT_EQ(Read(SmallPng(), options).status.code(), StatusCode::kLimitExceeded);
+  options.max_pixels = 35;
+  EXPECT_TRUE(Read(SmallPng(), options).status.ok());
+}
+
+TEST(PngSourceTest, RefusesRowsBeyondTheLast) {
+  const Bytes bytes = SmallPng();
+  auto source = OpenPng(std::make_unique<MemorySource>(bytes.data(), bytes.size()), {});
+  ASSERT_TRUE(source.ok());
+  Bytes row(21);
+  for (int y = 0; y < 5; ++y) ASSERT_TRUE(source.value()->ReadRow(row.data()).ok());
+  EXPECT_EQ(source.value()->ReadRow(row.data()).code(), StatusCode::kInvalidArgument);
+}
+
+TEST(PngSourceTest, TellsOfAlphaOnlyWhereSomePixelIsTransparent) {
+  for (const int bit_depth : {8, 16}) {
+    Spec spec = RandomSpec(4, 4, PNG_COLOR_TYPE_RGB_ALPHA, bit_depth, false);
+    const size_t bytes = static_cast<size_t>(bit_depth / 8);
+    for (Bytes& row : spec.rows) {
+      for (uint8_t& byte : row) byte = 0xff;
+    }
+    EXPECT_TRUE(Read(WriteWithLibpng(spec)).dropped.empty());
+    spec.rows[3][16 * bytes - 1] = 0xfe;  // the last pixel's alpha
+    EXPECT_EQ(Read(WriteWithLibpng(spec)).dropped, std::vector<std::string>{"alpha channel"});
+  }
+}
+
+TEST(PngSourceTest, TellsOfTransparentPaletteEntries) {
+  Spec spec = RandomSpec(4, 4, PNG_COLOR_TYPE_PALETTE, 1, false);
+  spec.palette_alpha = {0, 0};
+  const ReadResult read = Read(WriteWithLibpng(spec));
+  EXPECT_EQ(read.image.pixels, ExpectedPixels(spec)) << "the colour is kept";
+  EXPECT_EQ(read.dropped, std::vector<std::string>{"alpha channel"});
+}
+
+TEST(PngSourceTest, TellsOf16BitsOnlyWhere8DoNotHoldThem) {
+  Spec spec = RandomSpec(1, 1, PNG_COLOR_TYPE_GRAY, 16, false);
+  spec.rows[0] = {0x7b, 0x7b};
+  EXPECT_TRUE(Read(WriteWithLibpng(spec)).dropped.empty());
+  spec.rows[0] = {0x7b, 0x7c};
+  EXPECT_EQ(Read(WriteWithLibpng(spec)).dropped, std::vector<std::string>{"16-bit samples"});
+}
+
+TEST(PngSourceTest, TellsOfMetadata) {
+  const auto dropped = [](const std::string& type, const Bytes& data) {
+    const ReadResult read = Read(WithChunk(SmallPng(), type, data));
+    EXPECT_TRUE(read.status.ok()) << read.status.message();
+    return testing::PrintToString(read.dropped);
+  };
+  EXPECT_EQ(dropped("iCCP", IccChunk(IccProfile())), "{ \"ICC profile (132 bytes)\" }");
+  EXPECT_EQ(dropped("iCCP", IccChunk(Bytes(200))), "{ \"ICC profile (invalid)\" }");
+  EXPECT_EQ(dropped("eXIf", ExifWithOrientation(1)), "{ \"EXIF data (26 bytes)\" }");
+  EXPECT_EQ(dropped("eXIf", ExifWithOrientation(6)),
+            "{ \"EXIF data (26 bytes) with orientation 6 (not applied: rotate the picture first)\" }");
+  EXPECT_EQ(dropped("iTXt", BytesOf(std::string("XML:com.adobe.xmp\0\0\0\0\0<x/>", 26))), "{ \"XMP data (4 bytes)\" }");
+  EXPECT_EQ(dropped("gAMA", {0, 1, 0x86, 0xa0}), "{ \"gamma 1.0000\" }");
+  EXPECT_EQ(dropped("gAMA", {0, 0, 0xb1, 0x8f}), "{}") << "sRGB's";
+  EXPECT_EQ(dropped("acTL", {0, 0, 0, 2, 0, 0, 0, 0}), "{ \"animation (only the first frame is used)\" }");
+  EXPECT_EQ(dropped("tEXt", BytesOf(std::string("Software\0x", 10))), "{}");
+}
+
+/// The file that a sink makes of random pixels, which go to `pixels`.
+Bytes WriteWithSink(const ImageHeader& header, const WriteOptions& options, Bytes* pixels) {
+  std::mt19937 random(5);
+  pixels->resize(header.RowBytes() * header.height);
+  for (uint8_t& byte : *pixels) byte = static_cast<uint8_t>(random());
+  Bytes bytes;
+  const auto sink = CreatePng(std::make_unique<MemorySink>(&bytes), options);
+  EXPECT_TRUE(sink->Begin(header).ok());
+  for (uint32_t y = 0; y < header.height; ++y) {
+    EXPECT_TRUE(sink->WriteRow(pixels->data() + header.RowBytes() * y).ok());
+  }
+  EXPECT_TRUE(sink->Finish().ok());
+  return bytes;
+}
+
+TEST(PngSinkTest, RoundTripsGrayAndRgb) {
+  for (const int channels : {1, 3}) {
+    for (const int level : {0, 2, 9}) {
+      ImageHeader header;
+      header.width = 31;
+      header.height = 17;
+      header.channels = channels;
+      WriteOptions options;
+      options.png_level = level;
+      Bytes pixels;
+      const ReadResult read = Read(WriteWithSink(header, options, &pixels));
+      ASSERT_TRUE(read.status.ok()) << read.status.message();
+      EXPECT_EQ(read.image.channels, channels);
+      EXPECT_EQ(read.image.pixels, pixels);
+      EXPECT_TRUE(read.dropped.empty());
+    }
+  }
+}
+
+TEST(PngSinkTest, RefusesWhatItCannotHold) {
+  Bytes bytes;
+  ImageHeader header;
+  header.width = header.height = 4;
+  header.channels = 4;
+  EXPECT_EQ(CreatePng(std::make_unique<MemorySink>(&bytes), {})->Begin(header).code(), StatusCode::kInvalidArgument);
+  header.channels = 3;
+  header.bit_depth = 16;
+  EXPECT_EQ(CreatePng(std::make_unique<MemorySink>(&bytes), {})->Begin(header).code(), StatusCode::kInvalidArgument);
+}
+
+TEST(PngSinkTest, RefusesToFinishWithRowsMissing) {
+  Bytes bytes;
+  const auto sink = CreatePng(std::make_unique<MemorySink>(&bytes), {});
+  ImageHeader header;
+  header.width = header.height = 2;
+  EXPECT_FALSE(sink->Finish().ok());
+  ASSERT_TRUE(sink->Begin(header).ok());
+  EXPECT_EQ(sink->Finish().message(), "2 rows of the picture are missing");
+}
+
+class FailingSink : public ByteSink {
+ public:
+  explicit FailingSink(size_t room) : room_(room) {}
+  Status Write(const uint8_t*, size_t size) override {
+    if (size > room_) return Status(StatusCode::kIoError, "no room left");
+    room_ -= size;
+    return Status();
+  }
+  Status Finish() override { return Status(); }
+
+ private:
+  size_t room_;
+};
+
+TEST(PngSinkTest, PassesWriteErrorsOn) {
+  ImageHeader header;
+  header.width = header.height = 300;
+  const Bytes row(header.RowBytes());
+  for (const size_t room : {0, 20, 100, 300}) {
+    const auto sink = CreatePng(std::make_unique<FailingSink>(room), {});
+    Status status = sink->Begin(header);
+    for (int y = 0; y < 300 && status.ok(); ++y) status = sink->WriteRow(row.data());
+    if (status.ok()) status = sink->Finish();
+    EXPECT_EQ(status.message(), "no room left") << room;
+  }
+}
+
+}  // namespace
+}  // namespace lichen::image_io

@@ -1,0 +1,469 @@
+// SPDX-License-Identifier: Apache-2.0
+// lichen-enc and lichen-dec as processes, errors and exit codes included.
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <png.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <zlib.h>
+
+#include <csignal>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "image_io/image_file.h"
+#include "temporary_folder.h"
+#include "test_data.h"
+
+namespace lichen {
+namespace {
+
+namespace fs = std::filesystem;
+using Bytes = std::vector<uint8_t>;
+using Arguments = std::vector<std::string>;
+
+struct Finished {
+  int exit_code = -1;  // -1: ended by a signal
+  std::string out, err;
+};
+
+/// Whether `text` is one line, which is what every error has to be.
+bool IsOneLine(const std::string& text) { return text.size() > 1 && text.find('\n') == text.size() - 1; }
+
+class ToolsTest : public testing::Test {
+ protected:
+  ToolsTest() { picture_ = Picture("photo.png", 48, 32); }
+
+  std::string Picture(const std::string& name, uint32_t width, uint32_t height, int channels = 3) {
+    const Status status = image_io::WritePicture(test::SyntheticImage(width, height, channels), folder_ / name);
+    EXPECT_TRUE(status.ok()) << status.message();
+    return folder_ / name;
+  }
+
+  /// Starts a program in the test's folder. `input`: a file for its standard input; `output` replaces its standard
+  /// output when it is not negative.
+  pid_t Start(const std::string& program, Arguments arguments, const std::string& input = "/dev/null",
+              int output = -1) {
+    arguments.insert(arguments.begin(), program);
+    std::vector<char*> pointers;
+    for (std::string& argument : arguments) pointers.push_back(argument.data());
+    pointers.push_back(nullptr);
+    const std::string out = logs_ / "out", err = logs_ / "err";
+    const pid_t child = fork();
+    if (child != 0) return child;
+    for (const int signal : {SIGINT, SIGTERM, SIGPIPE}) std::signal(signal, SIG_DFL);  // whatever the test was given
+    dup2(open(input.c_str(), O_RDONLY), STDIN_FILENO);
+    dup2(output >= 0 ? output : open(out.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600), STDOUT_FILENO);
+    dup2(open(err.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600), STDERR_FILENO);
+    if (chdir(folder_.path().c_str()) == 0) execv(program.c_str(), pointers.data());
+    _exit(127);
+  }
+
+  Finished Wait(pid_t child) {
+    int status = 0;
+    EXPECT_EQ(waitpid(child, &status, 0), child);
+    Finished finished;
+    if (WIFEXITED(status)) finished.exit_code = WEXITSTATUS(status);
+    finished.out = ReadText(logs_ / "out");
+    finished.err = ReadText(logs_ / "err");
+    return finished;
+  }
+
+  /// With the toy model, unless the arguments name one.
+  static Arguments WithModel(Arguments arguments) {
+    arguments.insert(arguments.begin(), {"--model", LICHEN_TEST_DATA "/toy.lim"});
+    return arguments;
+  }
+  Finished Encode(const Arguments& arguments, const std::string& input = "/dev/null") {
+    return Wait(Start(LICHEN_ENC, WithModel(arguments), input));
+  }
+  Finished Decode(const Arguments& arguments, const std::string& input = "/dev/null") {
+    return Wait(Start(LICHEN_DEC, WithModel(arguments), input));
+  }
+
+  /// The picture compressed, as photo.lic.
+  Bytes CompressedPicture() {
+    const Finished run = Encode({"photo.png", "photo.lic"});
+    EXPECT_EQ(run.exit_code, 0) << run.err;
+    return ReadBytes(folder_ / "photo.lic");
+  }
+
+  /// Checks that a run failed with `exit_code`, said so in one line that contains all `words`, and wrote nothing.
+  void ExpectFailure(const Finished& run, int exit_code, const std::vector<std::string>& words) {
+    EXPECT_EQ(run.exit_code, exit_code) << run.err;
+    EXPECT_TRUE(IsOneLine(run.err)) << run.err;
+    EXPECT_EQ(run.out, "");
+    for (const std::string& word : words) EXPECT_NE(run.err.find(word), std::string::npos) << word << "\n" << run.err;
+    EXPECT_FALSE(fs::exists(folder_ / "out.lic"));
+    EXPECT_FALSE(fs::exists(folder_ / "out.png"));
+    for (const auto& entry : fs::directory_iterator(folder_.path())) {
+      EXPECT_NE(entry.path().filename().string()[0], '.') << "a temporary file is left";
+    }
+  }
+
+  TemporaryFolder folder_, logs_;
+  std::string picture_;
+};
+
+TEST_F(ToolsTest, HelpAndVersionGoToStandardOutput) {
+  for (const char* tool : {LICHEN_ENC, LICHEN_DEC}) {
+    for (const char* flag : {"--help", "-h", "--version"}) {
+      const Finished run = Wait(Start(tool, {flag}));
+      EXPECT_EQ(run.exit_code, 0);
+      EXPECT_EQ(run.err, "");
+      const std::string name = fs::path(tool).filename().string();
+      EXPECT_NE(run.out.find(flag[2] == 'v' ? name + " " + Version() : "Example: " + name), std::string::npos)
+          << run.out;
+    }
+  }
+}
+
+TEST_F(ToolsTest, RoundTripsPictures) {
+  Picture("gray.jpg", 33, 17, 1);
+  for (const char* name : {"photo.png", "gray.jpg"}) {
+    const Finished encoded = Encode({"-q", "90.5", name, "a.lic"});
+    ASSERT_EQ(encoded.exit_code, 0) << encoded.err;
+    const Finished decoded = Decode({"a.lic", "a.png"});
+    ASSERT_EQ(decoded.exit_code, 0) << decoded.err;
+    const auto before = image_io::ReadPicture(folder_ / name), after = image_io::ReadPicture(folder_ / "a.png");
+    ASSERT_TRUE(before.ok() && after.ok());
+    EXPECT_EQ(after->width, before->width);
+    EXPECT_EQ(after->height, before->height);
+    EXPECT_EQ(after->channels, before->channels);
+    EXPECT_GT(test::Psnr(before->pixels, after->pixels), 18);
+  }
+}
+
+TEST_F(ToolsTest, ADefaultModelIsBuiltIn) {
+  ASSERT_EQ(Wait(Start(LICHEN_ENC, {"photo.png", "a.lic"})).exit_code, 0);
+  const Finished run = Wait(Start(LICHEN_DEC, {"a.lic", "a.png"}));
+  ASSERT_EQ(run.exit_code, 0) << run.err;
+  EXPECT_GT(test::Psnr(image_io::ReadPicture(picture_)->pixels, image_io::ReadPicture(folder_ / "a.png")->pixels), 25);
+}
+
+TEST_F(ToolsTest, TheResultLineTellsSizeAndRate) {
+  const Finished run = Encode({"photo.png", "photo.lic"});
+  const size_t bytes = ReadBytes(folder_ / "photo.lic").size();
+  char line[100];
+  std::snprintf(line, sizeof line, "photo.lic: 48x32, %zu bytes, %.3f bpp\n", bytes, 8.0 * double(bytes) / (48 * 32));
+  EXPECT_EQ(run.err, line);
+  EXPECT_EQ(run.out, "");
+  EXPECT_EQ(Encode({"--quiet", "photo.png", "photo.lic"}).err, "");
+  EXPECT_EQ(Decode({"photo.lic", "photo.jpg"}).err, "photo.jpg: 48x32, RGB\n");
+  EXPECT_EQ(Decode({"--quiet", "photo.lic", "photo.jpg"}).err, "");
+}
+
+TEST_F(ToolsTest, TheExtensionChoosesTheOutputType) {
+  CompressedPicture();
+  for (const auto& [name, type] : {std::pair<const char*, image_io::PictureType>{"a.png", image_io::PictureType::kPng},
+                                   {"a.jpg", image_io::PictureType::kJpeg},
+                                   {"a.JPEG", image_io::PictureType::kJpeg}}) {
+    ASSERT_EQ(Decode({"photo.lic", "-o", name}).exit_code, 0);
+    EXPECT_EQ(image_io::TypeOfContent(ReadBytes(folder_ / name)), type);
+  }
+}
+
+TEST_F(ToolsTest, StandardStreamsCarryTheSameBytes) {
+  const Bytes file = CompressedPicture();
+  const Finished encoded = Encode({"-", "-"}, picture_);
+  EXPECT_EQ(encoded.exit_code, 0) << encoded.err;
+  EXPECT_EQ(Bytes(encoded.out.begin(), encoded.out.end()), file);
+  ASSERT_EQ(Decode({"photo.lic", "a.png"}).exit_code, 0);
+  const Finished decoded = Decode({"-", "-o", "-"}, folder_ / "photo.lic");
+  EXPECT_EQ(decoded.exit_code, 0) << decoded.err;
+  EXPECT_EQ(decoded.out, ReadText(folder_ / "a.png"));
+}
+
+TEST_F(ToolsTest, WarnsOfWhatIsNotKept) {
+  Bytes pixels(16 * 16 * 4, 100);
+  png_image image = {};
+  image.version = PNG_IMAGE_VERSION;
+  image.width = image.height = 16;
+  image.format = PNG_FORMAT_RGBA;
+  ASSERT_NE(png_image_write_to_file(&image, (folder_ / "alpha.png").c_str(), 0, pixels.data(), 0, nullptr), 0);
+  const std::string warning = "lichen-enc: alpha.png: alpha channel not kept by this version\n";
+  const Finished run = Encode({"alpha.png", "alpha.lic"});
+  EXPECT_EQ(run.exit_code, 0);
+  EXPECT_EQ(run.err.substr(0, warning.size()), warning);
+  EXPECT_EQ(Encode({"--quiet", "alpha.png", "alpha.lic"}).err, "");
+}
+
+TEST_F(ToolsTest, InfoTellsWhatTheHeaderSays) {
+  const Bytes file = CompressedPicture();
+  const Finished text = Decode({"--info", "photo.lic"});
+  EXPECT_EQ(text.exit_code, 0);
+  EXPECT_EQ(text.err, "");
+  EXPECT_NE(text.out.find("48x32, RGB"), std::string::npos) << text.out;
+
+  const Finished run = Decode({"--info", "--json", "photo.lic"});
+  const auto json = nlohmann::json::parse(run.out, nullptr, false);
+  ASSERT_FALSE(json.is_discarded()) << run.out;
+  EXPECT_EQ(json["width"], 48);
+  EXPECT_EQ(json["height"], 32);
+  EXPECT_EQ(json["channels"], 3);
+  EXPECT_EQ(json["bytes"], file.size());
+  EXPECT_EQ(json["model_id"], test::ToyModel()->Id());
+  EXPECT_NEAR(json["quality"], 50, 0.06);
+
+  const Finished two = Decode({"--info", "--json", "photo.lic", "photo.lic"});
+  EXPECT_EQ(nlohmann::json::parse(two.out, nullptr, false).size(), 2u) << two.out;
+}
+
+TEST_F(ToolsTest, VerifyPrintsTheHashOfTheLatents) {
+  const Bytes file = CompressedPicture();
+  DecodeOptions options;
+  options.model = test::ToyModel();
+  const auto hash = HashLatents(file.data(), file.size(), options);
+  ASSERT_TRUE(hash.ok());
+  char line[20];
+  std::snprintf(line, sizeof line, "%016llx\n", static_cast<unsigned long long>(*hash));
+  EXPECT_EQ(Decode({"--verify", "photo.lic"}).out, line);
+  EXPECT_EQ(Decode({"--verify", "--threads", "2", "-"}, folder_ / "photo.lic").out, line);
+}
+
+TEST_F(ToolsTest, SeveralInputsGoToAFolder) {
+  Picture("b.jpg", 16, 16);
+  const Finished encoded = Encode({"photo.png", "b.jpg", "-o", "new/folder"});
+  EXPECT_EQ(encoded.exit_code, 0) << encoded.err;
+  EXPECT_TRUE(fs::exists(folder_ / "new/folder/photo.lic"));
+  EXPECT_TRUE(fs::exists(folder_ / "new/folder/b.lic"));
+  EXPECT_EQ(Decode({"-o", "new", "new/folder/photo.lic", "new/folder/b.lic"}).exit_code, 0);
+  EXPECT_TRUE(fs::exists(folder_ / "new/photo.png"));
+  EXPECT_TRUE(fs::exists(folder_ / "new/b.png"));
+  EXPECT_EQ(Encode({"photo.png", "new"}).exit_code, 0) << "a folder as the second name";
+  EXPECT_TRUE(fs::exists(folder_ / "new/photo.lic"));
+}
+
+TEST_F(ToolsTest, OneBadInputDoesNotStopTheRest) {
+  WriteText(folder_ / "bad.png", "not a picture");
+  const Finished run = Encode({"bad.png", "photo.png", "none.png", "-o", "folder"});
+  EXPECT_EQ(run.exit_code, 1);
+  EXPECT_NE(run.err.find("lichen-enc: bad.png: "), std::string::npos);
+  EXPECT_NE(run.err.find("lichen-enc: none.png: "), std::string::npos);
+  EXPECT_TRUE(fs::exists(folder_ / "folder/photo.lic"));
+  EXPECT_FALSE(fs::exists(folder_ / "folder/bad.lic"));
+}
+
+TEST_F(ToolsTest, WrongUsageExitsWith2) {
+  ExpectFailure(Encode({}), 2, {"input file is missing", "--help"});
+  ExpectFailure(Encode({"photo.png"}), 2, {"output file is missing"});
+  ExpectFailure(Encode({"photo.png", "b.png", "out.lic"}), 2, {"-o"});
+  ExpectFailure(Encode({"photo.png", "b.png", "-o", "photo.png"}), 2, {"photo.png", "folder"});
+  ExpectFailure(Encode({"photo.png", "a/photo.jpg", "-o", "folder"}), 2, {"both become folder/photo.lic"});
+  ExpectFailure(Encode({"photo.png", "-", "-o", "folder"}), 2, {"standard input"});
+  EXPECT_FALSE(fs::exists(folder_ / "folder"));
+  ExpectFailure(Encode({"photo.png", "out.png"}), 2, {"out.png", ".lic"});
+  ExpectFailure(Decode({"photo.lic", "out.lic"}), 2, {"out.lic", ".lic"});
+  ExpectFailure(Decode({"photo.lic", "out.bmp"}), 2, {"out.bmp", ".png"});
+  for (const char* quality : {"-1", "100.1", "nan", "good", ""}) {
+    ExpectFailure(Encode({"-q", quality, "photo.png", "out.lic"}), 2, {"0 to 100"});
+  }
+  ExpectFailure(Encode({"--threads", "0", "photo.png", "out.lic"}), 2, {"threads"});
+  ExpectFailure(Encode({"--tile-size", "100", "photo.png", "out.lic"}), 2, {"100"});
+  ExpectFailure(Encode({"--nonsense", "photo.png", "out.lic"}), 2, {"--nonsense"});
+  ExpectFailure(Decode({"--json", "photo.lic", "out.png"}), 2, {"--info"});
+  ExpectFailure(Decode({"--info", "--verify", "photo.lic"}), 2, {"--verify"});
+  ExpectFailure(Decode({"--info", "photo.lic", "-o", "out.png"}), 2, {"-o"});
+  ExpectFailure(Decode({"--jpeg-quality", "0", "photo.lic", "out.png"}), 2, {"JPEG quality"});
+}
+
+TEST_F(ToolsTest, RefusesInputsThatAreNotPictures) {
+  fs::create_directory(folder_ / "photos");
+  WriteText(folder_ / "empty.png", "");
+  WriteText(folder_ / "notes.png", "Dear John,\n");
+  Bytes bytes = ReadBytes(picture_);
+  bytes.resize(bytes.size() * 2 / 3);
+  WriteBytes(folder_ / "cut.png", bytes);
+  Picture("whole.jpg", 64, 64);
+  bytes = ReadBytes(folder_ / "whole.jpg");
+  bytes.resize(bytes.size() * 2 / 3);
+  WriteBytes(folder_ / "cut.jpg", bytes);
+  CompressedPicture();
+  const auto encode = [this](const std::string& name) { return Encode({name, "out.lic"}); };
+  ExpectFailure(encode("none.png"), 1, {"lichen-enc: none.png: ", "no such file"});
+  ExpectFailure(encode("photos"), 1, {"photos: ", "folder"});
+  ExpectFailure(encode("empty.png"), 1, {"empty.png: ", "empty", "PNG or JPEG"});
+  ExpectFailure(encode("notes.png"), 1, {"notes.png: ", "Dear Joh", "PNG or JPEG"});
+  ExpectFailure(encode("cut.png"), 1, {"cut.png: ", "incomplete"});
+  ExpectFailure(encode("cut.jpg"), 1, {"cut.jpg: ", "incomplete"});
+  ExpectFailure(encode("photo.lic"), 1, {"photo.lic: ", "lichen-dec"});
+  ExpectFailure(Encode({"--max-pixels", "1000", "photo.png", "out.lic"}), 1, {"photo.png: ", "48x32", "1000"});
+  ExpectFailure(Encode({"-", "out.lic"}, "/dev/null"), 1, {"standard input: ", "empty"});
+}
+
+TEST_F(ToolsTest, RefusesInputsThatAreNotLichenFiles) {
+  fs::create_directory(folder_ / "files");
+  WriteText(folder_ / "empty.lic", "");
+  WriteText(folder_ / "notes.lic", "Dear John, this is not a picture at all, but a letter of many words.\n");
+  const auto decode = [this](const std::string& name) { return Decode({name, "out.png"}); };
+  ExpectFailure(decode("none.lic"), 1, {"lichen-dec: none.lic: ", "no such file"});
+  ExpectFailure(decode("files"), 1, {"files: ", "folder"});
+  ExpectFailure(decode("empty.lic"), 1, {"empty.lic: ", "empty"});
+  ExpectFailure(decode("notes.lic"), 1, {"notes.lic: "});
+  ExpectFailure(decode("photo.png"), 1, {"photo.png: ", "PNG", "lichen-enc"});
+  ExpectFailure(Decode({"--info", "notes.lic"}), 1, {"notes.lic: "});
+  ExpectFailure(Decode({"--verify", "notes.lic"}), 1, {"notes.lic: "});
+}
+
+TEST_F(ToolsTest, RefusesTruncatedFiles) {
+  const Bytes whole = CompressedPicture();
+  const size_t step = whole.size() / 40 + 1;  // each run takes a few milliseconds; codec_test tries every byte
+  for (size_t size = 1; size < whole.size(); size += size < 48 ? 1 : step) {
+    WriteBytes(folder_ / "cut.lic", Bytes(whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(size)));
+    SCOPED_TRACE(testing::Message() << size << " of " << whole.size() << " bytes");
+    ExpectFailure(Decode({"cut.lic", "out.png"}), 1, {"lichen-dec: cut.lic: ", "get a complete copy"});
+  }
+}
+
+TEST_F(ToolsTest, RefusesFlippedBytes) {
+  const Bytes whole = CompressedPicture();
+  const size_t step = whole.size() / 40 + 1;
+  for (size_t i = 0; i < whole.size(); i += i < 48 ? 1 : step) {
+    Bytes damaged = whole;
+    damaged[i] ^= 0x10;
+    WriteBytes(folder_ / "bad.lic", damaged);
+    SCOPED_TRACE(testing::Message() << "byte " << i);
+    ExpectFailure(Decode({"bad.lic", "out.png"}), 1, {"lichen-dec: bad.lic: "});
+  }
+}
+
+// Offsets in a file: signature 8; then "HEAD", length 1 byte, payload, CRC-32 over all three. See bitstream/FORMAT.md.
+constexpr size_t kHeadStart = 8, kLengthAt = 12, kPayloadAt = 13;
+
+Bytes WithHeadCrc(Bytes file) {
+  const size_t end = kPayloadAt + file[kLengthAt];
+  const uint32_t crc = static_cast<uint32_t>(crc32(0, &file[kHeadStart], static_cast<uInt>(end - kHeadStart)));
+  for (int i = 0; i < 4; ++i) file[end + i] = static_cast<uint8_t>(crc >> (8 * i));
+  return file;
+}
+
+TEST_F(ToolsTest, RefusesUnknownVersionsAndModels) {
+  Bytes file = CompressedPicture();
+  ASSERT_EQ(WithHeadCrc(file), file) << "the layout is as FORMAT.md says";
+  file[kPayloadAt] = 77;
+  WriteBytes(folder_ / "new.lic", WithHeadCrc(file));
+  ExpectFailure(Decode({"new.lic", "out.png"}), 1, {"new.lic: ", "version 77"});
+
+  file = CompressedPicture();
+  for (int i = 1; i <= 8; ++i) file[kPayloadAt + i] = 0xab;
+  WriteBytes(folder_ / "other.lic", WithHeadCrc(file));
+  ExpectFailure(Decode({"other.lic", "out.png"}), 1,
+                {"other.lic: ", "abababababababab", test::ToyModel()->Id(), "--model"});
+}
+
+TEST_F(ToolsTest, RefusesAbsurdSizes) {
+  Bytes file = CompressedPicture();
+  file[kPayloadAt + 9] = file[kPayloadAt + 10] = 0;  // width and height, one byte each
+  WriteBytes(folder_ / "zero.lic", WithHeadCrc(file));
+  ExpectFailure(Decode({"zero.lic", "out.png"}), 1, {"zero.lic: "});
+
+  // 2^24 by 2^24 pixels as varints of four bytes, where 48 and 32 took one.
+  const Bytes side = {0x80, 0x80, 0x80, 0x08};
+  file = CompressedPicture();
+  file.erase(file.begin() + kPayloadAt + 9, file.begin() + kPayloadAt + 11);
+  for (int i = 0; i < 2; ++i) file.insert(file.begin() + kPayloadAt + 9, side.begin(), side.end());
+  file[kLengthAt] = static_cast<uint8_t>(file[kLengthAt] + 6);
+  WriteBytes(folder_ / "huge.lic", WithHeadCrc(file));
+  ExpectFailure(Decode({"huge.lic", "out.png"}), 1, {"huge.lic: "});
+
+  CompressedPicture();
+  ExpectFailure(Decode({"--max-pixels", "100", "photo.lic", "out.png"}), 1, {"photo.lic: ", "48x32", "100"});
+}
+
+TEST_F(ToolsTest, RefusesBadModelFiles) {
+  WriteText(folder_ / "bad.lim", "nothing of the kind");
+  ExpectFailure(Wait(Start(LICHEN_ENC, {"--model", "bad.lim", "photo.png", "out.lic"})), 1, {"bad.lim: "});
+  ExpectFailure(Wait(Start(LICHEN_ENC, {"--model", "none.lim", "photo.png", "out.lic"})), 1, {"none.lim: ", "no such"});
+}
+
+TEST_F(ToolsTest, RefusesOutputsThatCannotBeWritten) {
+  CompressedPicture();
+  ExpectFailure(Encode({"photo.png", "none/out.lic"}), 1, {"none/out.lic: ", "does not exist"});
+  ExpectFailure(Encode({"photo.png", "photo.png/out.lic"}), 1, {"photo.png/out.lic: "});
+  ExpectFailure(Encode({"photo.png", "/dev/full"}), 1, {"/dev/full: ", "full"});
+  ExpectFailure(Decode({"photo.lic", "/dev/full"}), 1, {"/dev/full: ", "full"});
+  const int full = open("/dev/full", O_WRONLY);
+  ASSERT_GE(full, 0);
+  for (const Arguments& arguments : {Arguments{"photo.lic", "-"}, {"--info", "photo.lic"}, {"--verify", "photo.lic"}}) {
+    const Finished run = Wait(Start(LICHEN_DEC, WithModel(arguments), "/dev/null", full));
+    EXPECT_EQ(run.exit_code, 1);
+    EXPECT_TRUE(IsOneLine(run.err)) << run.err;
+    EXPECT_NE(run.err.find("standard output: "), std::string::npos) << run.err;
+  }
+  close(full);
+}
+
+TEST_F(ToolsTest, RefusesAnOutputThatIsTheInput) {
+  const Bytes before = ReadBytes(picture_);
+  fs::create_symlink("photo.png", folder_ / "link.lic");
+  ExpectFailure(Encode({"photo.png", "link.lic"}), 1, {"link.lic: ", "same file"});
+  EXPECT_EQ(ReadBytes(picture_), before);
+}
+
+TEST_F(ToolsTest, ReplacesAnOutputUnlessToldNotTo) {
+  const Bytes file = CompressedPicture();
+  WriteText(folder_ / "photo.lic", "old");
+  const Finished refused = Encode({"--no-clobber", "photo.png", "photo.lic"});
+  ExpectFailure(refused, 1, {"photo.lic: ", "exists"});
+  EXPECT_EQ(ReadText(folder_ / "photo.lic"), "old");
+  EXPECT_EQ(Encode({"photo.png", "photo.lic"}).exit_code, 0);
+  EXPECT_EQ(ReadBytes(folder_ / "photo.lic"), file);
+}
+
+TEST_F(ToolsTest, AFailureLeavesTheOldOutputAlone) {
+  Bytes file = CompressedPicture();
+  WriteText(folder_ / "old.png", "old");
+  file.back() ^= 1;
+  WriteBytes(folder_ / "bad.lic", file);
+  ExpectFailure(Decode({"bad.lic", "old.png"}), 1, {"bad.lic: "});
+  EXPECT_EQ(ReadText(folder_ / "old.png"), "old");
+}
+
+TEST_F(ToolsTest, WritesDevicesAndPipesDirectly) {
+  const Bytes file = CompressedPicture();
+  EXPECT_EQ(Encode({"photo.png", "/dev/null"}).exit_code, 0);
+  EXPECT_EQ(Decode({"photo.lic", "/dev/null"}).exit_code, 0);
+  EXPECT_TRUE(fs::is_character_file("/dev/null"));
+  ASSERT_EQ(mkfifo((folder_ / "pipe").c_str(), 0600), 0);
+  const pid_t child = Start(LICHEN_ENC, WithModel({"photo.png", "pipe"}));
+  EXPECT_EQ(ReadBytes(folder_ / "pipe"), file);
+  EXPECT_EQ(Wait(child).exit_code, 0);
+}
+
+TEST_F(ToolsTest, ABrokenPipeIsAnErrorNotACrash) {
+  CompressedPicture();
+  int ends[2];
+  ASSERT_EQ(pipe(ends), 0);
+  close(ends[0]);
+  const Finished run = Wait(Start(LICHEN_DEC, WithModel({"photo.lic", "-"}), "/dev/null", ends[1]));
+  close(ends[1]);
+  EXPECT_EQ(run.exit_code, 1);
+  EXPECT_TRUE(IsOneLine(run.err)) << run.err;
+}
+
+TEST_F(ToolsTest, AnInterruptionLeavesNothingBehind) {
+  // The input is a pipe that stays open, so the tool is waiting for its second half when the signal comes.
+  ASSERT_EQ(mkfifo((folder_ / "slow.png").c_str(), 0600), 0);
+  for (const int signal : {SIGINT, SIGTERM}) {
+    const size_t entries = folder_.Entries();
+    const pid_t child = Start(LICHEN_ENC, WithModel({"slow.png", "out.lic"}));
+    const int pipe = open((folder_ / "slow.png").c_str(), O_WRONLY);
+    const Bytes bytes = ReadBytes(picture_);
+    ASSERT_GT(write(pipe, bytes.data(), bytes.size() / 2), 0);
+    for (int i = 0; i < 1000 && folder_.Entries() == entries; ++i)
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    EXPECT_EQ(folder_.Entries(), entries + 1) << "the temporary file";
+    kill(child, signal);
+    EXPECT_EQ(Wait(child).exit_code, -1);
+    close(pipe);
+    EXPECT_EQ(folder_.Entries(), entries);
+  }
+}
+
+}  // namespace
+}  // namespace lichen

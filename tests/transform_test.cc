@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "codec/transform.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <random>
+
+#include "test_data.h"
+
+namespace lichen {
+namespace {
+
+using test::ToyModel;
+
+struct Plane {
+  int h, w, c;
+  std::vector<float> v;
+};
+
+/// The layers in the plainest C++, as the judge of the fast ones.
+Plane Convolve(const Plane& x, const FloatConvolutionData& conv) {
+  const int s = conv.stride, k = conv.kernel;
+  Plane out{(x.h + s - 1) / s, (x.w + s - 1) / s, conv.out, {}};
+  for (int y = 0; y < out.h; ++y) {
+    for (int u = 0; u < out.w; ++u) {
+      for (int o = 0; o < conv.out; ++o) {
+        double sum = conv.bias[o];
+        for (int ky = 0; ky < k; ++ky) {
+          for (int kx = 0; kx < k; ++kx) {
+            const int sy = y * s + ky - k / 2, sx = u * s + kx - k / 2;
+            if (sy < 0 || sy >= x.h || sx < 0 || sx >= x.w) continue;
+            for (int i = 0; i < conv.in; ++i) {
+              sum += double(conv.weight[((static_cast<size_t>(o) * conv.in + i) * k + ky) * k + kx]) *
+                     x.v[(static_cast<size_t>(sy) * x.w + sx) * x.c + i];
+            }
+          }
+        }
+        out.v.push_back(static_cast<float>(conv.relu ? std::fmax(sum, 0) : sum));
+      }
+    }
+  }
+  return out;
+}
+
+Plane Reference(const ModelData& model, const std::vector<FloatLayer>& layers, int quality, Plane x) {
+  for (const FloatLayer& layer : layers) {
+    const int f = layer.factor;
+    if (layer.type == FloatLayer::Type::kConvolution) {
+      x = Convolve(x, layer.a);
+    } else if (layer.type == FloatLayer::Type::kResidual) {
+      const Plane branch = Convolve(Convolve(x, layer.a), layer.b);
+      for (size_t i = 0; i < x.v.size(); ++i) x.v[i] += branch.v[i];
+    } else if (layer.type == FloatLayer::Type::kGain) {
+      const std::vector<float> gain = GainsAtQuality(model, layer.gain, layer.channels, quality);
+      for (size_t i = 0; i < x.v.size(); ++i) x.v[i] *= gain[i % x.c];
+    } else {
+      const bool up = layer.type == FloatLayer::Type::kDepthToSpace;
+      Plane out = up ? Plane{x.h * f, x.w * f, x.c / (f * f), {}} : Plane{x.h / f, x.w / f, x.c * f * f, {}};
+      out.v.resize(x.v.size());
+      const Plane& fine = up ? out : x;
+      const Plane& coarse = up ? x : out;
+      for (int y = 0; y < fine.h; ++y) {
+        for (int u = 0; u < fine.w; ++u) {
+          for (int c = 0; c < fine.c; ++c) {
+            const size_t a = (static_cast<size_t>(y) * fine.w + u) * fine.c + c;
+            const size_t b =
+                (static_cast<size_t>(y / f) * coarse.w + u / f) * coarse.c + (y % f * f + u % f) * fine.c + c;
+            if (up)
+              out.v[a] = x.v[b];
+            else
+              out.v[b] = x.v[a];
+          }
+        }
+      }
+      x = out;
+    }
+  }
+  return x;
+}
+
+std::vector<float> Noise(size_t count, float scale) {
+  std::mt19937 random(11);
+  std::normal_distribution<float> normal(0, scale);
+  std::vector<float> v(count);
+  for (float& value : v) value = normal(random);
+  return v;
+}
+
+double RelativeError(const float* got, const std::vector<float>& expected) {
+  double error = 0, energy = 0;
+  for (size_t i = 0; i < expected.size(); ++i) {
+    error += (got[i] - expected[i]) * (got[i] - expected[i]);
+    energy += expected[i] * expected[i];
+  }
+  return std::sqrt(error / energy);
+}
+
+TEST(TransformTest, Float32EqualsPlainLoops) {
+  const ModelData& model = DataOf(*ToyModel());
+  for (const auto& [h, w] : {std::pair{64, 48}, std::pair{16, 16}, std::pair{16, 80}}) {
+    const std::vector<float> x = Noise(static_cast<size_t>(h) * w * 3, 0.3f);
+    Transform g_a(model, model.g_a, 300, Precision::kFloat32);
+    const auto y = g_a.Run(x.data(), h, w);
+    ASSERT_TRUE(y.ok());
+    const Plane expected = Reference(model, model.g_a, 300, {h, w, 3, x});
+    EXPECT_EQ(expected.h * 16, h);
+    EXPECT_LT(RelativeError(*y, expected.v), 1e-5);
+    Transform g_s(model, model.g_s, 300, Precision::kFloat32);
+    const auto back = g_s.Run(expected.v.data(), expected.h, expected.w);
+    ASSERT_TRUE(back.ok());
+    EXPECT_LT(RelativeError(*back, Reference(model, model.g_s, 300, expected).v), 1e-5);
+    Transform h_a(model, model.h_a, 300, Precision::kFloat32);
+    if (h % 64 != 0 || w % 64 != 0) continue;
+    const auto z = h_a.Run(expected.v.data(), expected.h, expected.w);
+    ASSERT_TRUE(z.ok());
+    EXPECT_LT(RelativeError(*z, Reference(model, model.h_a, 300, expected).v), 1e-5);
+  }
+}
+
+TEST(TransformTest, Bfloat16IsCloseToFloat32) {
+  const ModelData& model = DataOf(*ToyModel());
+  const std::vector<float> y = Noise(size_t{6} * 4 * model.latent_channels, 1.0f);
+  Transform exact(model, model.g_s, 600, Precision::kFloat32), fast(model, model.g_s, 600, Precision::kBfloat16);
+  const auto a = exact.Run(y.data(), 6, 4);
+  const auto b = fast.Run(y.data(), 6, 4);
+  if (!b.ok()) GTEST_SKIP() << "no bfloat16 here: " << b.status().message();
+  EXPECT_LT(RelativeError(*b, std::vector<float>(*a, *a + 96 * 64 * 3)), 0.01);
+}
+
+TEST(TransformTest, WindowsWithMarginEqualTheWhole) {
+  const ModelData& model = DataOf(*ToyModel());
+  const int h = 40, w = 36, m = model.latent_channels, margin = MarginOf(model.g_s);
+  const std::vector<float> y = Noise(static_cast<size_t>(h) * w * m, 1.0f);
+  Transform g_s(model, model.g_s, 300, Precision::kFloat32);
+  const auto run = g_s.Run(y.data(), h, w);
+  ASSERT_TRUE(run.ok());
+  const std::vector<float> whole(*run, *run + static_cast<size_t>(h) * w * 768);
+  const int top = 12, left = 9, size = 10;  // the inner window
+  std::vector<float> window;
+  for (int v = top - margin; v < top + size + margin; ++v) {
+    const float* row = y.data() + (static_cast<size_t>(v) * w + left - margin) * m;
+    window.insert(window.end(), row, row + static_cast<size_t>(size + 2 * margin) * m);
+  }
+  const auto part = g_s.Run(window.data(), size + 2 * margin, size + 2 * margin);
+  ASSERT_TRUE(part.ok());
+  const int wide = (size + 2 * margin) * 16;
+  float worst = 0;
+  for (int v = 0; v < size * 16; ++v) {
+    for (int u = 0; u < size * 48; ++u) {
+      const float a = (*part)[(static_cast<size_t>(v + margin * 16) * wide + margin * 16) * 3 + u];
+      const float b = whole[(static_cast<size_t>(v + top * 16) * w * 16 + left * 16) * 3 + u];
+      worst = std::fmax(worst, std::fabs(a - b));
+    }
+  }
+  EXPECT_LT(worst, 1e-5f);
+  // One position less, and the border comes in.
+  EXPECT_GT(margin, 2);
+}
+
+}  // namespace
+}  // namespace lichen

@@ -1,0 +1,174 @@
+"""Writes a model file from averaged weights: python3 export.py NAME.weights.pt OUT.lim --name NAME [--tables T.json]
+
+The file is described in bitstream/FORMAT.md, "Model file". --tables takes the output of refit_tables.py; without it the
+entropy tables are Gaussian.
+"""
+import argparse
+import ctypes
+import ctypes.util
+import hashlib
+import json
+import struct
+import zlib
+
+import numpy as np
+import torch
+import torch.nn as nn
+
+from evaluate import load_average
+from exact import EXP2, SCALE_PER_EXPONENT, IntegerModel, exponents, gaussian_frequencies
+from model import PHASE_ORDER, UNITS_PER_STD, DepthToSpace, Gain, Residual, SpaceToDepth
+
+SIGNATURE = b'\x89LIM\r\n\x1a\n'
+VERSION = 0
+TYPES = {'f16': '<f2', 's8': '<i1', 's16': '<i2', 'u16': '<u2', 's32': '<i4'}
+
+
+def zstd_compress(data, level=19):
+    lib = ctypes.CDLL(ctypes.util.find_library('zstd') or 'libzstd.so.1')
+    for f in ('ZSTD_compressBound', 'ZSTD_compress'):
+        getattr(lib, f).restype = ctypes.c_size_t
+    lib.ZSTD_compressBound.argtypes = [ctypes.c_size_t]
+    lib.ZSTD_compress.argtypes = [ctypes.c_char_p, ctypes.c_size_t, ctypes.c_char_p, ctypes.c_size_t, ctypes.c_int]
+    out = ctypes.create_string_buffer(lib.ZSTD_compressBound(len(data)))
+    size = lib.ZSTD_compress(out, len(out), data, len(data), level)
+    if size > len(out):
+        raise RuntimeError('zstd failed')
+    return out.raw[:size]
+
+
+class Section:
+    """JSON and the tensors it names: u32 length of the JSON, JSON, tensors one after another."""
+
+    def __init__(self):
+        self.json, self.tensors, self.blob = {}, {}, b''
+
+    def add(self, name, kind, values):
+        array = np.asarray(values.detach().cpu().numpy() if torch.is_tensor(values) else values)
+        packed = array.astype(TYPES[kind])
+        if kind == 'f16':
+            if not np.isfinite(packed).all():
+                raise ValueError(name + ' does not fit a 16-bit float')
+        elif not (packed == array).all():
+            raise ValueError(name + ' does not fit ' + kind)
+        self.tensors[name] = {'type': kind, 'count': int(packed.size), 'offset': len(self.blob)}
+        self.blob += packed.tobytes()
+
+    def bytes(self):
+        text = json.dumps({**self.json, 'tensors': self.tensors}, separators=(',', ':')).encode()
+        return struct.pack('<I', len(text)) + text + self.blob
+
+    @staticmethod
+    def packed(raw):
+        small = zstd_compress(raw)
+        return struct.pack('<III', len(raw), len(small), zlib.crc32(small)) + small
+
+
+def describe_convolution(section, name, conv, relu):
+    section.add(name + '.weight', 'f16', conv.weight)
+    section.add(name + '.bias', 'f16', conv.bias)
+    out, cin, kernel, _ = conv.weight.shape
+    return {'type': 'convolution', 'name': name, 'in': cin, 'out': out, 'kernel': kernel, 'stride': conv.stride[0],
+            'relu': relu}
+
+
+def describe_transform(section, name, layers):
+    described = []
+    for i, m in enumerate(layers):
+        here = '%s.%d' % (name, i)
+        if isinstance(m, nn.Conv2d):
+            described.append(describe_convolution(section, here, m, False))
+        elif isinstance(m, nn.ReLU):
+            described[-1]['relu'] = True
+        elif isinstance(m, Residual):
+            described.append({'type': 'residual', 'a': describe_convolution(section, here + '.a', m.a, True),
+                              'b': describe_convolution(section, here + '.b', m.b, False)})
+        elif isinstance(m, SpaceToDepth):
+            described.append({'type': 'space_to_depth', 'factor': m.factor})
+        elif isinstance(m, DepthToSpace):
+            described.append({'type': 'depth_to_space', 'factor': m.factor})
+        elif isinstance(m, Gain):
+            section.add(here, 's16', exponents(m.p))
+            described.append({'type': 'gain', 'name': here})
+        else:
+            raise TypeError('no export for %s' % type(m).__name__)
+    return described
+
+
+def describe_integer_network(section, name, layers):
+    described = []
+    for i, layer in enumerate(layers):
+        here = '%s.%d' % (name, i)
+        section.add(here + '.weight', 's8', layer.weight)
+        section.add(here + '.bias', 's32', layer.bias)
+        section.add(here + '.multiplier', 's16', layer.multiplier)
+        section.add(here + '.shift', 's8', layer.shift)
+        out, cin, kernel, _ = layer.weight.shape
+        described.append({'name': here, 'in': cin, 'out': out, 'kernel': kernel, 'relu': layer.relu,
+                          'depth_to_space': layer.depth_to_space})
+    return described
+
+
+def decoder_section(net, integers, name, tables):
+    s = Section()
+    sizes = net.sizes
+    s.json = {'name': name, 'latent_channels': sizes['M'], 'hyper_channels': sizes['Z'], 'feature_channels': sizes['P'],
+              'phase_order': list(PHASE_ORDER), 'scale_per_exponent': SCALE_PER_EXPONENT}
+    s.json['g_s'] = describe_transform(s, 'g_s', net.g_s)
+    s.json['h_s'] = describe_integer_network(s, 'h_s', integers.h_s)
+    s.json['context'] = [describe_integer_network(s, 'context.%d' % k, c) for k, c in enumerate(integers.context)]
+    s.add('exp2', 'u16', EXP2)
+    s.add('context_exponent', 's16', integers.context_exponent)
+    s.add('inverse_gain_y', 's16', integers.inverse_gain_y)
+    s.add('z_exponent', 's16', integers.z_exponent)
+    s.add('z_scale', 's16', integers.z_scale)
+    s.add('tables.radius', 'u16', [len(f) - 1 for f, _ in tables])
+    s.add('tables.escape', 'u16', [e for _, e in tables])
+    s.add('tables.frequency', 'u16', [v for f, _ in tables for v in f])
+    return s
+
+
+def fold_units(net):
+    """h_a with the scaling of its input and output in its weights, so that it takes y as g_a gives it."""
+    h_a = [m for m in net.h_a]
+    first, last = nn.Conv2d(*h_a[0].weight.shape[1::-1], 3, padding=1), nn.Conv2d(*h_a[-1].weight.shape[1::-1], 3, 2, 1)
+    units = (torch.exp2(net.unit_y) / UNITS_PER_STD)[None, :, None, None]
+    first.weight.data, first.bias.data = h_a[0].weight.data * units.detach(), h_a[0].bias.data
+    last.weight.data, last.bias.data = h_a[-1].weight.data * 16, h_a[-1].bias.data * 16
+    return [first, *h_a[1:-1], last]
+
+
+def encoder_section(net, integers):
+    s = Section()
+    s.json['g_a'] = describe_transform(s, 'g_a', net.g_a)
+    s.json['h_a'] = describe_transform(s, 'h_a', fold_units(net))
+    s.add('gain_y', 's16', integers.gain_y)
+    return s
+
+
+def model_file(net, name, tables=None):
+    """-> bytes of the model file, id as 16 hexadecimal digits"""
+    integers = IntegerModel(net)
+    decoder = decoder_section(net, integers, name, tables or gaussian_frequencies()).bytes()
+    identity = hashlib.sha256(decoder).digest()[:8]
+    encoder = encoder_section(net, integers).bytes()
+    head = SIGNATURE + bytes([VERSION]) + identity
+    return head + Section.packed(decoder) + Section.packed(encoder), identity.hex()
+
+
+def main():
+    arg = argparse.ArgumentParser(description=__doc__)
+    arg.add_argument('weights')
+    arg.add_argument('out')
+    arg.add_argument('--name', required=True)
+    arg.add_argument('--tables', default='')
+    arg = arg.parse_args()
+    tables = [(t['frequencies'], t['escape']) for t in json.load(open(arg.tables))] if arg.tables else None
+    data, identity = model_file(load_average(arg.weights), arg.name, tables)
+    with open(arg.out, 'wb') as f:
+        f.write(data)
+    print('%s: %d bytes, id %s' % (arg.out, len(data), identity))
+
+
+if __name__ == '__main__':
+    main()

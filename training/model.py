@@ -1,0 +1,296 @@
+"""The Lichen network.
+
+    x --g_a--> y --quantise--> y_hat --g_s--> x_hat        g_a, h_a, g_s: float
+               |  ^ mean, scale                             h_s, context: integers (integer.py)
+              h_a |
+               z --quantise--> z_hat --h_s--> features --context, 4 steps--> mean, scale
+
+Scale hyperprior: Balle et al. 2018 (arXiv:1802.01436). Gain units: Cui et al. 2021 (arXiv:2003.02012).
+Four-step channel/checkerboard context: after Li et al., DCVC-DC, CVPR 2023 (arXiv:2302.14402).
+
+Units. `y` counts quantisation steps of the quality at hand. The entropy networks work in *context units*, which do not
+depend on the quality: one quantisation step of channel c is 2^e context units, e = context_exponent at that quality.
+"""
+import math
+
+import torch
+import torch.nn as nn
+import torch.nn.functional as F
+
+from integer import IntegerConv, IntegerUpsample, LowerBound, round_through, signed_to_unsigned
+
+QUALITY_ANCHORS = 8
+LAMBDA_RANGE = (0.0004, 0.32)  # times 255^2 * MSE; quality 0 and quality 1
+SCALES = 64                    # entropy tables; standard deviation of table i: SCALE_0 * 2^(i * SCALE_OCTAVES)
+SCALE_0 = 0.125                # table 0 means: not coded, residual 0
+SCALE_OCTAVES = 3 / 16
+PHASE_ORDER = (0, 3, 1, 2)     # of a 2x2 block, raster numbered: the diagonal first
+UNITS_PER_STD = 16             # context units per standard deviation of y at the start
+
+
+def conv(cin, cout, kernel=3, stride=1):
+    return nn.Conv2d(cin, cout, kernel, stride, kernel // 2)
+
+
+class SpaceToDepth(nn.Module):
+    def __init__(self, factor):
+        super().__init__()
+        self.factor = factor
+
+    def forward(self, x):
+        return F.pixel_unshuffle(x, self.factor)
+
+
+class DepthToSpace(nn.Module):
+    def __init__(self, factor):
+        super().__init__()
+        self.factor = factor
+
+    def forward(self, x):
+        return F.pixel_shuffle(x, self.factor)
+
+
+class Residual(nn.Module):
+    """x + b(relu(a(x)))"""
+
+    def __init__(self, channels, middle=None):
+        super().__init__()
+        self.a = conv(channels, middle or channels)
+        self.b = conv(middle or channels, channels)
+
+    def forward(self, x):
+        return x + self.b(F.relu(self.a(x)))
+
+
+def at_quality(table, q):
+    """table [QUALITY_ANCHORS, C], q [N] in 0..1 -> [N, C, 1, 1], linear between anchors."""
+    t = q * (QUALITY_ANCHORS - 1)
+    i = t.floor().clamp(0, QUALITY_ANCHORS - 2).long()
+    f = (t - i)[:, None]
+    return (table[i] * (1 - f) + table[i + 1] * f)[:, :, None, None]
+
+
+class Gain(nn.Module):
+    """One positive factor per channel and quality: 2^p, p linear between the quality anchors."""
+
+    def __init__(self, channels):
+        super().__init__()
+        self.p = nn.Parameter(torch.zeros(QUALITY_ANCHORS, channels))
+
+    def forward(self, x, q):
+        return x * torch.exp2(at_quality(self.p, q)).to(x.dtype)
+
+
+class Transform(nn.ModuleList):
+    """A chain of layers; the gains also see the quality."""
+
+    def forward(self, x, q):
+        for layer in self:
+            x = layer(x, q) if isinstance(layer, Gain) else layer(x)
+        return x
+
+
+class Context(nn.ModuleList):
+    """A chain of integer layers; the last is the head, 2M outputs: means, then scale indices."""
+
+    def forward(self, x):
+        for layer in self:
+            x = layer(x)
+        return x
+
+
+class Lichen(nn.Module):
+    """c4, c8, c16: channels at 1/4, 1/8, 1/16 resolution; middle8, middle16: inside the blocks there; M, Z: channels
+    of y, z; P, middle_context: width of the context networks. Keep c16 >= M: a 1x1 from fewer adds no information."""
+
+    def __init__(self, c4=48, c8=128, middle8=128, c16=256, middle16=128, M=256, Z=64, P=128, middle_context=96,
+                 n4=1, n8=2, n16=1):
+        super().__init__()
+        self.sizes = dict(c4=c4, c8=c8, middle8=middle8, c16=c16, middle16=middle16, M=M, Z=Z, P=P,
+                          middle_context=middle_context, n4=n4, n8=n8, n16=n16)
+        self.M = M
+        blocks = lambda n, c, middle: [Residual(c, middle) for _ in range(n)]
+        self.g_a = Transform([SpaceToDepth(4), conv(48, c4), *blocks(n4, c4, c4),
+                              conv(c4, c8, 3, 2), *blocks(n8, c8, middle8), Gain(c8),
+                              conv(c8, c16, 3, 2), *blocks(n16, c16, middle16), conv(c16, M, 1)])
+        self.g_s = Transform([conv(M, c16, 1), *blocks(n16, c16, middle16), conv(c16, 4 * c8, 1), DepthToSpace(2),
+                              Gain(c8), *blocks(n8, c8, middle8), conv(c8, 4 * c4, 1), DepthToSpace(2),
+                              *blocks(n4, c4, c4), conv(c4, 48), DepthToSpace(4)])
+        self.gain_y, self.inverse_gain_y = Gain(M), Gain(M)
+        self.h_a = nn.Sequential(conv(M, P), nn.ReLU(), conv(P, P, 3, 2), nn.ReLU(), conv(P, Z, 3, 2))
+        self.h_s = nn.Sequential(IntegerUpsample(2 * Z, P), IntegerUpsample(P, P))
+        # exponents: log2 of context units per quantisation step
+        self.unit_y = nn.Parameter(torch.zeros(M))  # log2 of context units per unit of g_a's output
+        self.exponent_z = nn.Parameter(torch.zeros(QUALITY_ANCHORS, Z))
+        self.scale_z = nn.Parameter(torch.zeros(QUALITY_ANCHORS, Z))  # log2 of the standard deviation of z
+        gain = torch.cat([torch.ones(M), torch.full((M,), 8.0)])
+        head = lambda: IntegerConv(P, 2 * M, 1, relu=False, gain=gain.clone())
+        later = lambda: Context([IntegerConv(P + 2 * M, P, 1), IntegerConv(P, middle_context),
+                                 IntegerConv(middle_context, P), head()])
+        self.context = nn.ModuleList([Context([IntegerConv(P, P), head()]), later(), later(), later()])
+
+    def step_masks(self, y):
+        """Four masks [1, M, h, w]: channel group g is coded at phase PHASE_ORDER[(g + step) mod 4] of each 2x2 block."""
+        h, w = y.shape[2:]
+        phase = torch.arange(h, device=y.device)[:, None] % 2 * 2 + torch.arange(w, device=y.device)[None] % 2
+        order = torch.tensor(PHASE_ORDER, device=y.device)
+        group = torch.arange(self.M, device=y.device) // (self.M // 4)
+        return [(phase[None] == order[(group + k) % 4][:, None, None]).float()[None] for k in range(4)]
+
+    @staticmethod
+    def likelihood(v, scale):
+        """Probability of the unit bin around v under N(0, scale^2)."""
+        v = v.abs()
+        upper = 0.5 * torch.erfc(-(2 ** -0.5) * (0.5 - v) / scale)
+        lower = 0.5 * torch.erfc(-(2 ** -0.5) * (-0.5 - v) / scale)
+        return LowerBound.apply(upper - lower, 1e-9)
+
+    def context_exponent(self, q):
+        """log2 of context units per quantisation step of y: [N, M, 1, 1]."""
+        return at_quality(self.inverse_gain_y.p, q) + self.unit_y[None, :, None, None]
+
+    def latents(self, x, q):
+        """x [N,3,H,W] -> y in quantisation steps, z before rounding; H, W multiples of 16."""
+        y = self.g_a(x - 0.5, q).float()
+        u = y * (torch.exp2(self.unit_y) / UNITS_PER_STD)[None, :, None, None]
+        h, w = u.shape[2:]
+        u = F.pad(u, (0, -w % 4, 0, -h % 4), mode='replicate')
+        z = 16 * self.h_a(u).float() * torch.exp2(-at_quality(self.exponent_z, q))
+        return self.gain_y(y, q), z
+
+    def forward(self, x, q, train=True, hard=False, observe=None):
+        """x [N,3,H,W] in 0..1, q [N] in 0..1 -> x_hat, bits per pixel [N].
+
+        train: noise in the rate, straight-through rounding into synthesis and context; else the real rounding.
+        hard:  scale indices rounded as in the codec, table 0 not coded (last training phase, and whenever not train).
+        observe: called in every step with scale indices, residuals, and the mask of what the step codes.
+        """
+        hard = hard or not train
+        y, z = self.latents(x, q)
+        z_hat = round_through(z)
+        z_rate = z + torch.rand_like(z) - 0.5 if train else z_hat
+        scale_z = torch.exp2(LowerBound.apply(at_quality(self.scale_z, q), math.log2(SCALE_0) + SCALE_OCTAVES))
+        bits = -torch.log2(self.likelihood(z_rate, scale_z)).flatten(1).sum(1)
+        features = self.h_s(signed_to_unsigned(round_through(z_hat * torch.exp2(at_quality(self.exponent_z, q)))))
+        features = features[:, :, :y.shape[2], :y.shape[3]]
+
+        exponent = self.context_exponent(q)
+        noise, y_hat = torch.rand_like(y) - 0.5, torch.zeros_like(y)
+        for k, mask in enumerate(self.step_masks(y)):
+            inputs = features
+            if k:
+                units = signed_to_unsigned(round_through(y_hat * torch.exp2(exponent)))
+                inputs = torch.cat([features, units.to(features.dtype)], 1)
+            mean, index = self.context[k](inputs).chunk(2, 1)
+            mean = round_through(16 * mean * torch.exp2(-exponent)) / 16
+            index = index / 16 - exponent / SCALE_OCTAVES
+            index = LowerBound.apply(round_through(index) if hard else index, 0.0).clamp_max(SCALES - 1)
+            scale = SCALE_0 * torch.exp2(index * SCALE_OCTAVES)
+            residual = torch.floor(y - mean + 0.5)
+            coded = mask
+            if hard:
+                kept = (index > 0).float()
+                residual, coded = residual * kept, mask * kept
+            p = self.likelihood(y + noise - mean if train else residual, scale)
+            bits = bits - (torch.log2(p) * coded).flatten(1).sum(1)
+            if observe:
+                observe(index, residual, mask)
+            y_hat = y_hat + mask * (y + (residual + mean - y).detach())
+        return self.reconstruct(y_hat, q), bits / (x.shape[2] * x.shape[3])
+
+    def reconstruct(self, y_hat, q):
+        return self.g_s(self.inverse_gain_y(y_hat, q), q).float() + 0.5
+
+
+def multiply_adds(net):
+    """Multiply-adds per pixel, exactly as many as the codec computes: {part: count}. A head computes at each position
+    only the group that its step codes, a quarter of its outputs."""
+
+    def count(layers, resolution):
+        total = 0.0
+        for m in layers:
+            if isinstance(m, SpaceToDepth):
+                resolution *= m.factor
+            elif isinstance(m, DepthToSpace):
+                resolution /= m.factor
+            else:
+                for c in m.modules():
+                    if isinstance(c, nn.Conv2d):
+                        resolution *= c.stride[0]
+                        total += c.weight.numel() / resolution ** 2
+                if isinstance(m, IntegerUpsample):
+                    resolution /= 2
+        return total
+
+    heads = sum(0.75 * c[-1].conv.weight.numel() / 256 for c in net.context)
+    return {'g_a': count(net.g_a, 1), 'h_a': count(net.h_a, 16), 'h_s': count(net.h_s, 64),
+            'context': sum(count(c, 16) for c in net.context) - heads, 'g_s': count(net.g_s, 16)}
+
+
+@torch.no_grad()
+def start_from_klt(net, x):
+    """Sets the transforms to a hierarchical Karhunen-Loeve transform of x [N,3,H,W] and its transpose."""
+
+    def pca(vectors, k):
+        w, v = torch.linalg.eigh((vectors.T @ vectors / vectors.shape[0]).double())
+        return v.flip(1)[:, :k].T.float()
+
+    def centre_tap(c, matrix):
+        c.weight.zero_(), c.bias.zero_()
+        k = c.kernel_size[0] // 2
+        c.weight[:, :, k, k] = matrix
+
+    def jitter(c):
+        c.weight.add_(torch.randn_like(c.weight) * 0.02 / math.sqrt(c.weight[0].numel()))
+
+    for m in net.modules():
+        if isinstance(m, Residual):
+            for c, scale in ((m.a, 1.0), (m.b, 0.04)):
+                nn.init.kaiming_normal_(c.weight, nonlinearity='relu'), nn.init.zeros_(c.bias)
+                c.weight.mul_(scale)
+    plain = lambda transform: [m for m in transform if isinstance(m, nn.Conv2d)]
+    first, down8, down16, last = plain(net.g_a)
+    into16, up8, up4, out = plain(net.g_s)
+    t = F.pixel_unshuffle(x - 0.5, 4)
+    v = pca(t.permute(0, 2, 3, 1).reshape(-1, 48), first.out_channels)
+    centre_tap(first, v), centre_tap(out, v.T)
+    t = torch.einsum('kc,nchw->nkhw', v, t)
+    for down, up in ((down8, up4), (down16, up8)):
+        blocks = F.pixel_unshuffle(t, 2).permute(0, 2, 3, 1)
+        v = pca(blocks.reshape(-1, blocks.shape[-1]), down.out_channels)
+        down.weight.zero_(), down.bias.zero_()
+        down.weight[:, :, 1:3, 1:3] = v.view(v.shape[0], -1, 2, 2)
+        centre_tap(up, v.T)
+        jitter(down), jitter(up)
+        t = (blocks @ v.T).permute(0, 3, 1, 2)
+    centre_tap(last, torch.eye(net.M, t.shape[1]).to(t))
+    centre_tap(into16, torch.eye(t.shape[1], net.M).to(t))
+    for c in (first, out, last, into16):
+        jitter(c)
+
+    # The best step of a linear transform at each lambda: step^2 = 4e-4 / lambda.
+    lo, hi = (0.5 * math.log2(l / 4e-4) for l in LAMBDA_RANGE)
+    log_gain = torch.linspace(lo, hi, QUALITY_ANCHORS)[:, None].expand_as(net.gain_y.p)
+    net.gain_y.p.copy_(log_gain), net.inverse_gain_y.p.copy_(-log_gain)
+    start_entropy_model(net, x)
+
+
+@torch.no_grad()
+def start_entropy_model(net, x):
+    """Sets the units and biases of the entropy networks to the statistics of x's latents; x [N,3,H,W]."""
+    q = torch.full((x.shape[0],), 0.5, device=x.device)
+    y = net.g_a(x - 0.5, q).float()
+    net.unit_y.copy_(math.log2(UNITS_PER_STD) - y.std((0, 2, 3)).clamp_min(1e-3).log2())
+    z = net.h_a(y * (torch.exp2(net.unit_y) / UNITS_PER_STD)[None, :, None, None])
+    last = net.h_a[-1]
+    last.weight.div_(z.std((0, 2, 3)).clamp_min(1e-3)[:, None, None, None])
+    last.bias.copy_(-(z.mean((0, 2, 3)) - last.bias) / z.std((0, 2, 3)).clamp_min(1e-3))
+    # z has a standard deviation of 16 units: one step at quality 0, four at quality 1
+    net.exponent_z.copy_(torch.linspace(4, 2, QUALITY_ANCHORS)[:, None].expand_as(net.exponent_z))
+    net.scale_z.copy_(4 - net.exponent_z)
+    for context in net.context:
+        head = context[-1]
+        head.conv.weight.mul_(0.1)
+        head.conv.bias.zero_()
+        index = 16 * (math.log2(UNITS_PER_STD) - math.log2(SCALE_0)) / SCALE_OCTAVES
+        head.conv.bias[net.M:] = index / (head.BIAS_UNIT * head.gain[net.M:])

@@ -1,0 +1,95 @@
+"""Refits the entropy tables to residuals: python3 refit_tables.py NAME.weights.pt OUT.json --data DIR [--valid DIR]
+
+The tables are Gaussians at first; real residuals have other tails. This counts the residuals of each table over crops
+of the training pictures at qualities drawn at random, and writes the tables that code them best. Prints what that saves
+on other pictures.
+"""
+import argparse
+import json
+import math
+
+import numpy as np
+import torch
+
+from data import Crops, list_pictures, read_picture
+from evaluate import load_average
+from exact import frequencies_from_weights, gaussian_frequencies, gaussian_weights
+from model import SCALE_0, SCALE_OCTAVES, SCALES
+
+PRIOR = 300.0       # pseudo-counts of the Gaussian, so that rare tables and tails stay sane
+MAX_RADIUS = 4095
+
+
+@torch.no_grad()
+def histograms(net, batches):
+    """-> counts[SCALES][MAX_RADIUS + 2] of |residual|, the last entry for all beyond."""
+    counts = torch.zeros(SCALES, MAX_RADIUS + 2, dtype=torch.float64)
+
+    def observe(index, residual, mask):
+        at = mask.expand_as(index) > 0
+        i, r = index[at].long(), residual[at].abs().long().clamp_max(MAX_RADIUS + 1)
+        counts.view(-1).index_add_(0, i * (MAX_RADIUS + 2) + r, torch.ones(i.numel(), dtype=torch.float64))
+
+    for x, q in batches:
+        net(x, q, train=False, observe=observe)
+    return counts.numpy()
+
+
+def refit(counts):
+    tables = []
+    for i in range(SCALES):
+        if i == 0:  # not coded
+            tables.append(gaussian_frequencies()[0])
+            continue
+        p, _ = gaussian_weights(SCALE_0 * 2 ** (i * SCALE_OCTAVES), MAX_RADIUS)
+        # a symbol of its own for all that is common: as far as three in a hundred thousand
+        seen = counts[i]
+        above = seen.sum() - np.cumsum(seen)
+        radius = len(p) - 1
+        while radius < min(MAX_RADIUS, 2 * len(p) + 2) and above[radius] > 3e-5 * (seen.sum() + PRIOR):
+            radius += 1
+        smooth = np.zeros(radius + 1)
+        smooth[:len(p)] = np.asarray(p) * PRIOR
+        smooth[0] += seen[0]
+        smooth[1:] += seen[1:radius + 1] / 2
+        tail = above[radius] + PRIOR * 2.0 ** -15
+        tables.append(frequencies_from_weights((smooth.tolist(), float(tail))))
+    return tables
+
+
+def code_length(counts, tables):
+    """Bits to code the counted residuals (escapes as an Exp-Golomb code and a sign)."""
+    bits = 0.0
+    for i in range(1, SCALES):
+        f, escape = tables[i]
+        r = np.arange(MAX_RADIUS + 2)
+        cost = np.where(r < len(f), 15 - np.log2(np.asarray(f)[np.minimum(r, len(f) - 1)]), 0)
+        beyond = np.maximum(r - len(f) + 1, 1)
+        cost = np.where(r < len(f), cost, 15 - math.log2(escape) + 2 * np.floor(np.log2(beyond)) + 2)
+        bits += (counts[i] * cost).sum()
+    return bits
+
+
+def main():
+    arg = argparse.ArgumentParser(description=__doc__)
+    arg.add_argument('weights')
+    arg.add_argument('out')
+    arg.add_argument('--data', nargs='+', required=True)
+    arg.add_argument('--valid', default='')
+    arg.add_argument('--batches', type=int, default=100)
+    arg = arg.parse_args()
+    net = load_average(arg.weights)
+    crops = Crops(arg.data, 256, 'cpu')
+    tables = refit(histograms(net, ((crops.batch(4), torch.rand(4)) for _ in range(arg.batches))))
+    with open(arg.out, 'w') as f:
+        json.dump([{'frequencies': list(map(int, t)), 'escape': int(e)} for t, e in tables], f, separators=(',', ':'))
+    if arg.valid:
+        for quality in (0.05, 0.5, 0.95):
+            pictures = [read_picture(f)[None].float() / 255 for f in list_pictures([arg.valid])[::4]]
+            seen = histograms(net, ((x, torch.tensor([quality])) for x in pictures))
+            before, after = code_length(seen, gaussian_frequencies()), code_length(seen, tables)
+            print('quality %.2f: %+.2f %% of the bits of y' % (quality, 100 * (after / before - 1)))
+
+
+if __name__ == '__main__':
+    main()
