@@ -43,6 +43,7 @@ struct EntropyModel::Writer {
     rans.Put(tables[index], residual);
     return residual;
   }
+  bool Damaged() const { return false; }
 };
 
 /// And of a decoder.
@@ -52,6 +53,7 @@ struct EntropyModel::Reader {
 
   int32_t CodeZ(const bitstream::CdfTable& table, size_t) { return rans.Get(table); }
   int32_t CodeY(int index, size_t, int32_t) { return rans.Get(tables[index]); }
+  bool Damaged() const { return rans.damaged(); }
 };
 
 EntropyModel::EntropyModel(const ModelData& model, int quality_index, IntegerEngine engine)
@@ -95,8 +97,10 @@ void EntropyModel::Code(Coder& coder, int h, int w, Latents* latents) {
   latents->z_hat.resize(static_cast<size_t>((h + 3) / 4) * ((w + 3) / 4) * model_.hyper_channels);
   latents->y_hat.assign(static_cast<size_t>(h) * w * model_.latent_channels, 0);
   CodeHyperLatents(coder, latents);
+  // Damage is known only at the end for sure, but where it shows early, the work that is left is saved.
+  if (coder.Damaged()) return;
   ComputeFeatures(*latents);
-  for (int k = 0; k < 4; ++k) CodeStep(coder, k, latents);
+  for (int k = 0; k < 4 && !coder.Damaged(); ++k) CodeStep(coder, k, latents);
 }
 
 template <typename Coder>

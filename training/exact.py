@@ -17,6 +17,7 @@ EXPONENT_UNIT = 256      # exponents count 1/256 octaves
 MEAN_HEAD_BITS = 8
 RESIDUAL_LIMIT = 1 << 14
 HEAD_LIMIT = (1 << 23) - 1
+MAX_RADIUS = 4095        # of a table
 EXP2 = [round(2 ** 14 * 2 ** (i / 256)) for i in range(256)]
 SCALE_PER_EXPONENT = round(65536 * 16 / (SCALE_OCTAVES * EXPONENT_UNIT))
 
@@ -143,13 +144,13 @@ class IntegerModel:
         return y_hat, index, residual
 
 
-def gaussian_frequencies(total_bits=15, max_radius=4095):
+def gaussian_frequencies(total_bits=15, max_radius=MAX_RADIUS):
     """-> for each scale: frequencies f[0..R] (f[r] of +r and of -r) and the escape's, summing to 2^total_bits."""
     return [frequencies_from_weights(gaussian_weights(SCALE_0 * 2 ** (i * SCALE_OCTAVES), max_radius), total_bits)
             if i else ([(1 << total_bits) - 1], 1) for i in range(SCALES)]
 
 
-def gaussian_weights(sigma, max_radius=4095):
+def gaussian_weights(sigma, max_radius=MAX_RADIUS):
     """Probabilities of 0, of +-1 each, ... R, then of all beyond; R where the tail is negligible."""
     cdf = lambda v: 0.5 * math.erfc(-v / (sigma * math.sqrt(2)))
     radius = min(max_radius, max(1, math.ceil(4.5 * sigma)))
@@ -175,3 +176,18 @@ def frequencies_from_weights(weights, total_bits=15):
         for r in np.argsort(f[1:])[::-1][:max(1, excess // 2)]:  # take from the likeliest
             if f[1 + r] > 1:
                 f[1 + r] -= 1
+
+
+def table_costs(tables):
+    """Bits of a residual of magnitude r under each table: [SCALES][MAX_RADIUS + 2], the last for all beyond. A magnitude
+    past a table's own is an escape: Exp-Golomb code and sign. Table 0 costs nothing."""
+    costs = np.zeros((SCALES, MAX_RADIUS + 2))
+    r = np.arange(MAX_RADIUS + 2)
+    for i, (frequencies, escape) in enumerate(tables):
+        if i == 0:
+            continue
+        f = np.asarray(frequencies, dtype=float)
+        own = 15 - np.log2(f[np.minimum(r, len(f) - 1)])
+        beyond = 15 - math.log2(escape) + 2 * np.floor(np.log2(np.maximum(r - len(f) + 1, 1))) + 2
+        costs[i] = np.where(r < len(f), own, beyond)
+    return costs

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 import torch.nn as nn
 
-from evaluate import load_average
+from evaluate import load_average, load_tables
 from exact import EXP2, SCALE_PER_EXPONENT, IntegerModel, exponents, gaussian_frequencies
 from model import PHASE_ORDER, UNITS_PER_STD, DepthToSpace, Gain, Residual, SpaceToDepth
 
@@ -163,8 +163,7 @@ def main():
     arg.add_argument('--name', required=True)
     arg.add_argument('--tables', default='')
     arg = arg.parse_args()
-    tables = [(t['frequencies'], t['escape']) for t in json.load(open(arg.tables))] if arg.tables else None
-    data, identity = model_file(load_average(arg.weights), arg.name, tables)
+    data, identity = model_file(load_average(arg.weights), arg.name, load_tables(arg.tables))
     with open(arg.out, 'wb') as f:
         f.write(data)
     print('%s: %d bytes, id %s' % (arg.out, len(data), identity))

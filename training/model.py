@@ -163,13 +163,17 @@ class Lichen(nn.Module):
 
         train: noise in the rate, straight-through rounding into synthesis and context; else the real rounding.
         hard:  scale indices rounded as in the codec, table 0 not coded (last training phase, and whenever not train).
-        observe: called in every step with scale indices, residuals, and the mask of what the step codes.
+        observe: called for z and for every step of y with scale indices, residuals, and the mask of what is coded then.
         """
         hard = hard or not train
         y, z = self.latents(x, q)
         z_hat = round_through(z)
         z_rate = z + torch.rand_like(z) - 0.5 if train else z_hat
-        scale_z = torch.exp2(LowerBound.apply(at_quality(self.scale_z, q), math.log2(SCALE_0) + SCALE_OCTAVES))
+        index_z = LowerBound.apply((at_quality(self.scale_z, q) - math.log2(SCALE_0)) / SCALE_OCTAVES, 1.0)
+        index_z = round_through(index_z).clamp_max(SCALES - 1) if hard else index_z
+        if observe:
+            observe(index_z.expand_as(z), z_hat, torch.ones_like(z))
+        scale_z = SCALE_0 * torch.exp2(index_z * SCALE_OCTAVES)
         bits = -torch.log2(self.likelihood(z_rate, scale_z)).flatten(1).sum(1)
         features = self.h_s(signed_to_unsigned(round_through(z_hat * torch.exp2(at_quality(self.exponent_z, q)))))
         features = features[:, :, :y.shape[2], :y.shape[3]]

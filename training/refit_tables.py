@@ -6,32 +6,24 @@ on other pictures.
 """
 import argparse
 import json
-import math
 
 import numpy as np
 import torch
 
 from data import Crops, list_pictures, read_picture
-from evaluate import load_average
-from exact import frequencies_from_weights, gaussian_frequencies, gaussian_weights
+from evaluate import load_average, residual_counts
+from exact import MAX_RADIUS, frequencies_from_weights, gaussian_frequencies, gaussian_weights, table_costs
 from model import SCALE_0, SCALE_OCTAVES, SCALES
 
-PRIOR = 300.0       # pseudo-counts of the Gaussian, so that rare tables and tails stay sane
-MAX_RADIUS = 4095
+PRIOR = 300.0  # pseudo-counts of the Gaussian, so that rare tables and tails stay sane
 
 
 @torch.no_grad()
 def histograms(net, batches):
-    """-> counts[SCALES][MAX_RADIUS + 2] of |residual|, the last entry for all beyond."""
-    counts = torch.zeros(SCALES, MAX_RADIUS + 2, dtype=torch.float64)
-
-    def observe(index, residual, mask):
-        at = mask.expand_as(index) > 0
-        i, r = index[at].long(), residual[at].abs().long().clamp_max(MAX_RADIUS + 1)
-        counts.view(-1).index_add_(0, i * (MAX_RADIUS + 2) + r, torch.ones(i.numel(), dtype=torch.float64))
-
+    """-> counts of |residual| by table, summed over (pictures, qualities)"""
+    counts = 0
     for x, q in batches:
-        net(x, q, train=False, observe=observe)
+        counts = counts + residual_counts(net, x, q)[0]
     return counts.numpy()
 
 
@@ -57,19 +49,6 @@ def refit(counts):
     return tables
 
 
-def code_length(counts, tables):
-    """Bits to code the counted residuals (escapes as an Exp-Golomb code and a sign)."""
-    bits = 0.0
-    for i in range(1, SCALES):
-        f, escape = tables[i]
-        r = np.arange(MAX_RADIUS + 2)
-        cost = np.where(r < len(f), 15 - np.log2(np.asarray(f)[np.minimum(r, len(f) - 1)]), 0)
-        beyond = np.maximum(r - len(f) + 1, 1)
-        cost = np.where(r < len(f), cost, 15 - math.log2(escape) + 2 * np.floor(np.log2(beyond)) + 2)
-        bits += (counts[i] * cost).sum()
-    return bits
-
-
 def main():
     arg = argparse.ArgumentParser(description=__doc__)
     arg.add_argument('weights')
@@ -87,8 +66,8 @@ def main():
         for quality in (0.05, 0.5, 0.95):
             pictures = [read_picture(f)[None].float() / 255 for f in list_pictures([arg.valid])[::4]]
             seen = histograms(net, ((x, torch.tensor([quality])) for x in pictures))
-            before, after = code_length(seen, gaussian_frequencies()), code_length(seen, tables)
-            print('quality %.2f: %+.2f %% of the bits of y' % (quality, 100 * (after / before - 1)))
+            before, after = (seen * table_costs(gaussian_frequencies())).sum(), (seen * table_costs(tables)).sum()
+            print('quality %.2f: %+.2f %% of the rate' % (quality, 100 * (after / before - 1)))
 
 
 if __name__ == '__main__':
