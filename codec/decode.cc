@@ -90,11 +90,12 @@ class TileDecoder {
   size_t next_ = 0;
 };
 
+/// A NaN, which a broken model could give, becomes 0: std::max gives its first argument then.
 LICHEN_VECTORISED
 void FloatToSamples(const float* src, size_t count, uint8_t* dst) {
   for (size_t i = 0; i < count; ++i) {
     const float v = src[i] * 255.0f + 128.0f;  // g_s gives values around 0: (x + 0.5) * 255 + 0.5
-    dst[i] = static_cast<uint8_t>(static_cast<int>(std::min(std::max(v, 0.0f), 255.0f)));
+    dst[i] = static_cast<uint8_t>(static_cast<int>(std::min(std::max(0.0f, v), 255.0f)));
   }
 }
 
@@ -103,7 +104,7 @@ LICHEN_VECTORISED
 void FloatToGray(const float* src, size_t pixels, uint8_t* dst) {
   for (size_t i = 0; i < pixels; ++i) {
     const float v = (src[3 * i] + src[3 * i + 1] + src[3 * i + 2]) * 85.0f + 128.0f;
-    dst[i] = static_cast<uint8_t>(static_cast<int>(std::min(std::max(v, 0.0f), 255.0f)));
+    dst[i] = static_cast<uint8_t>(static_cast<int>(std::min(std::max(0.0f, v), 255.0f)));
   }
 }
 
@@ -145,7 +146,7 @@ class Decoder {
   }
 
   Status Report() const {
-    const double done = 0.3 * decoded_ + 0.7 * synthesised_;
+    const double done = std::min(1.0, 0.3 * decoded_ + 0.7 * synthesised_);  // sums of shares may round up
     if (options_.progress && !options_.progress(done)) return Status(StatusCode::kCancelled, "cancelled");
     return Status();
   }
@@ -155,11 +156,11 @@ class Decoder {
     const int m = model_.latent_channels, height = grid_.Row(row).size();
     const size_t first = latent_rows_.size();
     latent_rows_.resize(first + height);
-    for (size_t v = first; v < latent_rows_.size(); ++v) latent_rows_[v].resize(static_cast<size_t>(grid_.width()) * m);
     for (int column = 0; column < grid_.columns(); ++column) {
       LICHEN_ASSIGN_OR_RETURN(const Latents* latents, tiles_.Next());
       const Span columns = grid_.Column(column);
       for (int v = 0; v < height; ++v) {
+        latent_rows_[first + v].resize(static_cast<size_t>(grid_.width()) * m);  // only once a tile was sound
         const int32_t* from = latents->y_hat.data() + static_cast<size_t>(v) * latents->w * m;
         float* to = latent_rows_[first + v].data() + static_cast<size_t>(columns.begin) * m;
         for (int x = 0; x < latents->w; ++x, from += m, to += m) {
@@ -186,6 +187,7 @@ class Decoder {
       LICHEN_ASSIGN_OR_RETURN(const float* x, Synthesise(needed, outer));
       const int left = inner.begin * kLatentPixels;
       const int width = std::min(inner.end * kLatentPixels, static_cast<int>(picture.width)) - left;
+      const ThreadScope threads(ThreadsFor(options_.threads, int64_t{height} * width));
 #pragma omp parallel for
       for (int v = 0; v < height; ++v) {
         const size_t at = static_cast<size_t>(top + v - needed.begin * kLatentPixels) * outer.size() * kLatentPixels +

@@ -135,7 +135,7 @@ class Encoder {
   }
 
   Status Report() const {
-    const double done = 0.7 * analysed_ + 0.3 * coded_;
+    const double done = std::min(1.0, 0.7 * analysed_ + 0.3 * coded_);  // sums of shares may round up
     if (options_.progress && !options_.progress(done)) return Status(StatusCode::kCancelled, "cancelled");
     return Status();
   }

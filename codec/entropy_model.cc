@@ -95,10 +95,10 @@ template <typename Coder>
 void EntropyModel::Code(Coder& coder, int h, int w, Latents* latents) {
   latents->h = h, latents->w = w;
   latents->z_hat.resize(static_cast<size_t>((h + 3) / 4) * ((w + 3) / 4) * model_.hyper_channels);
-  latents->y_hat.assign(static_cast<size_t>(h) * w * model_.latent_channels, 0);
   CodeHyperLatents(coder, latents);
-  // Damage is known only at the end for sure, but where it shows early, the work that is left is saved.
+  // Damage is known only at the end for sure, but where it shows early, work and memory are saved.
   if (coder.Damaged()) return;
+  latents->y_hat.assign(static_cast<size_t>(h) * w * model_.latent_channels, 0);
   ComputeFeatures(*latents);
   for (int k = 0; k < 4 && !coder.Damaged(); ++k) CodeStep(coder, k, latents);
 }

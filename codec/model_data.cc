@@ -20,6 +20,7 @@ using Json = nlohmann::json;
 constexpr uint8_t kSignature[8] = {0x89, 'L', 'I', 'M', 0x0d, 0x0a, 0x1a, 0x0a};
 constexpr int kModelVersion = 0;
 constexpr uint32_t kMaxSectionBytes = 64u << 20;
+constexpr uint32_t kMaxTextBytes = 1u << 20;  // parsed JSON takes over 100 times its text, which is 9 kB in practice
 constexpr int kMaxChannels = 4096;
 constexpr int kMaxLayers = 256;
 
@@ -48,11 +49,16 @@ class Section {
     section.bytes_.resize(raw_size);
     const size_t got = ZSTD_decompress(section.bytes_.data(), raw_size, packed, packed_size);
     if (ZSTD_isError(got) || got != raw_size) Fail(std::string(name) + " section does not decompress");
-    bitstream::ByteReader inner(section.bytes_.data(), section.bytes_.size(), "model section");
+    bitstream::ByteReader inner(section.bytes_.data(), section.bytes_.size(), "model section", StatusCode::kDamaged);
     const uint32_t json_size = Value(inner.ReadU32());
+    if (json_size > kMaxTextBytes) {
+      Fail(std::string(name) + " section: a description of " + std::to_string(json_size) + " bytes, at most " +
+           std::to_string(kMaxTextBytes) + " expected");
+    }
     const uint8_t* json_bytes = Value(inner.ReadBytes(json_size));
     section.blobs_ = json_bytes + json_size;
     section.blob_size_ = section.bytes_.data() + section.bytes_.size() - section.blobs_;
+    section.unread_ = section.blob_size_;
     section.json_ = Json::parse(json_bytes, json_bytes + json_size);
     return section;
   }
@@ -64,6 +70,13 @@ class Section {
   static T Value(Result<T> result) {
     if (!result.ok()) throw Error{result.status()};
     return std::move(result).value();
+  }
+  /// Json's own get() would cut off fractions and wrap numbers that do not fit.
+  static int64_t WholeNumber(const Json& json) {
+    if (!json.is_number_integer() || (json.is_number_unsigned() && json.get<uint64_t>() > uint64_t{INT64_MAX})) {
+      Fail("a whole number expected, found " + json.dump().substr(0, 40));
+    }
+    return json.get<int64_t>();
   }
 
   /// REQUIRES: type is one of the file's tensor types; every element count is checked against `count`.
@@ -104,12 +117,16 @@ class Section {
     const auto found = json_.at("tensors").find(name);
     if (found == json_.at("tensors").end()) Fail("no tensor " + name);
     if (found->at("type").get<std::string>() != type) Fail("tensor " + name + " is not of type " + type);
-    const uint64_t offset = found->at("offset").get<uint64_t>(), size = found->at("count").get<uint64_t>();
+    const auto offset = static_cast<uint64_t>(WholeNumber(found->at("offset")));  // a negative one is too large
+    const auto size = static_cast<uint64_t>(WholeNumber(found->at("count")));
     if (size != count) {
       Fail("tensor " + name + " has " + std::to_string(size) + " elements, " + std::to_string(count) + " expected");
     }
     if (offset > blob_size_ || count > (blob_size_ - offset) / kBytes)
       Fail("tensor " + name + " lies outside the file");
+    // Layers that share tensors would let a small file ask for any amount of memory.
+    if (count > unread_ / kBytes) Fail("the tensors overlap");
+    unread_ -= count * kBytes;
     std::vector<T> out(count);
     for (size_t i = 0; i < count; ++i) out[i] = convert(blobs_ + offset + i * kBytes);
     return out;
@@ -118,16 +135,17 @@ class Section {
   std::vector<uint8_t> bytes_;
   const uint8_t* blobs_ = nullptr;
   size_t blob_size_ = 0;
+  mutable size_t unread_ = 0;  // bytes of blobs_ less those of all tensors read
   Json json_;
 };
 
 int IntIn(const Json& json, const char* key, int low, int high) {
-  const int value = json.at(key).get<int>();
+  const int64_t value = Section::WholeNumber(json.at(key));
   if (value < low || value > high) {
     Section::Fail(std::string(key) + " is " + std::to_string(value) + ", expected " + std::to_string(low) + " to " +
                   std::to_string(high));
   }
-  return value;
+  return static_cast<int>(value);
 }
 
 FloatConvolutionData ParseConvolution(const Section& section, const Json& json) {
@@ -181,14 +199,14 @@ std::vector<FloatLayer> ParseTransform(const Section& section, const Json& layer
   for (const Json& json : layers) {
     FloatLayer layer;
     const std::string type = json.at("type").get<std::string>();
+    const bool unshuffled = !parsed.empty() && parsed.back().type == FloatLayer::Type::kSpaceToDepth;
+    if (unshuffled && type != "convolution") Section::Fail("space-to-depth that no convolution follows");
     if (type == "convolution") {
       layer.type = FloatLayer::Type::kConvolution;
       layer.a = ParseConvolution(section, json);
       if (layer.a.in != channels)
         Section::Fail("a convolution of " + std::to_string(layer.a.in) + " channels after " + std::to_string(channels));
-      if (!parsed.empty() && parsed.back().type == FloatLayer::Type::kSpaceToDepth) {
-        InputsAfterSpaceToDepth(layer.a, parsed.back().factor);
-      }
+      if (unshuffled) InputsAfterSpaceToDepth(layer.a, parsed.back().factor);
       channels = layer.a.out;
       reduced *= layer.a.stride;
     } else if (type == "residual") {
@@ -227,6 +245,8 @@ std::vector<FloatLayer> ParseTransform(const Section& section, const Json& layer
     if (reduced > 64 || enlarged > 64) Section::Fail("a transform that changes the size too much");
     parsed.push_back(std::move(layer));
   }
+  if (parsed.back().type == FloatLayer::Type::kSpaceToDepth)
+    Section::Fail("space-to-depth that no convolution follows");
   if (channels != out || reduced != down || enlarged != up) Section::Fail("a transform whose output does not fit");
   return parsed;
 }
@@ -280,10 +300,10 @@ std::vector<IntegerLayer> ParseIntegerNetwork(const Section& section, const Json
     const IntegerLayer& layer = parsed.back();
     channels = layer.out / (layer.depth_to_space * layer.depth_to_space);
     enlarged *= layer.depth_to_space;
+    if (enlarged > up) Section::Fail("an integer network that enlarges too much");
     const bool last = parsed.size() == layers.size();
     if (layer.relu == (head && last)) Section::Fail("an integer network with a head in the wrong place");
-    if (head && (layer.depth_to_space != 1 || (last && layer.kernel != 1)))
-      Section::Fail("a context network that up-samples");
+    if (head && last && layer.kernel != 1) Section::Fail("a context network whose head is not of 1 x 1");
   }
   if (channels != out || enlarged != up) Section::Fail("an integer network whose output does not fit");
   return parsed;
@@ -339,11 +359,12 @@ void ParseDecoderSection(const Section& section, ModelData& model) {
   for (int k = 0; k < 4; ++k) {
     model.context[k] = ParseIntegerNetwork(section, json.at("context")[k], k == 0 ? p : p + 2 * m, 2 * m, true, 1);
   }
-  const std::vector<int> order = json.at("phase_order").get<std::vector<int>>();
-  std::vector<int> sorted = order;
+  std::vector<int64_t> order;
+  for (const Json& phase : json.at("phase_order")) order.push_back(Section::WholeNumber(phase));
+  std::vector<int64_t> sorted = order;
   std::sort(sorted.begin(), sorted.end());
-  if (sorted != std::vector<int>{0, 1, 2, 3}) Section::Fail("phase_order is not an order of 0, 1, 2, 3");
-  std::copy(order.begin(), order.end(), model.phase_order.begin());
+  if (sorted != std::vector<int64_t>{0, 1, 2, 3}) Section::Fail("phase_order is not an order of 0, 1, 2, 3");
+  for (size_t i = 0; i < order.size(); ++i) model.phase_order[i] = static_cast<int>(order[i]);
   model.exp2 = section.UnsignedShorts("exp2", 256);
   for (uint16_t v : model.exp2) {
     if (v < 1 << 14 || v >= 1 << 15) Section::Fail("exp2 out of range");
@@ -360,6 +381,7 @@ void ParseEncoderSection(const Section& section, ModelData& model) {
   model.g_a = ParseTransform(section, json.at("g_a"), 3, model.latent_channels, 16, 1);
   CheckGains(model.g_a);
   model.h_a = ParseTransform(section, json.at("h_a"), model.latent_channels, model.hyper_channels, 4, 1);
+  CheckGains(model.h_a);
   model.gain_y = Exponents(section, "gain_y", model.latent_channels);
 }
 

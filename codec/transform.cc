@@ -105,8 +105,18 @@ Transform::Transform(const ModelData& model, const std::vector<FloatLayer>& laye
     }
     steps_.push_back(std::move(step));
   }
-  const bool unshuffles = layers.front().type == FloatLayer::Type::kSpaceToDepth;
-  input_channels_ = unshuffles ? layers[1].a.in / (layers[0].factor * layers[0].factor) : layers.front().a.in;
+  const FloatLayer& first = layers.front();
+  switch (first.type) {
+    case FloatLayer::Type::kSpaceToDepth:  // a convolution follows
+      input_channels_ = layers[1].a.in / (first.factor * first.factor);
+      break;
+    case FloatLayer::Type::kGain:
+      input_channels_ = first.channels;
+      break;
+    default:
+      input_channels_ = first.a.in;
+      break;
+  }
 }
 
 Transform::~Transform() = default;

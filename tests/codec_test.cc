@@ -96,6 +96,41 @@ TEST(CodecTest, ThreadsDoNotChangeTheFileNorThePicture) {
   EXPECT_EQ(a->pixels, b->pixels);
 }
 
+TEST(CodecTest, ThreadsDoNotChangeTheDefaultModelsFilesEither) {
+  const Image image = SyntheticImage(720, 400);  // large enough for threads inside the convolutions
+  EncodeOptions options;
+  options.quality = 90;
+  options.threads = 1;
+  const std::vector<uint8_t> one = EncodeOrDie(image, options);
+  options.threads = 2;
+  EXPECT_EQ(EncodeOrDie(image, options), one);
+  DecodeOptions decode;
+  decode.threads = 1;
+  const auto a = Decode(one.data(), one.size(), decode);
+  decode.threads = 2;
+  const auto b = Decode(one.data(), one.size(), decode);
+  ASSERT_TRUE(a.ok() && b.ok());
+  EXPECT_EQ(a->pixels, b->pixels);
+}
+
+TEST(CodecTest, HigherQualityCostsMoreAndIsCloser) {
+  const Image image = SyntheticImage(320, 240);
+  EncodeOptions options;
+  size_t last_size = 0;
+  double last_psnr = 0;
+  for (int quality = 5; quality <= 95; quality += 15) {
+    options.quality = quality;
+    const std::vector<uint8_t> file = EncodeOrDie(image, options);
+    const auto back = Decode(file.data(), file.size(), {});
+    ASSERT_TRUE(back.ok());
+    const double psnr = Psnr(image.pixels, back->pixels);
+    EXPECT_GT(file.size(), last_size) << quality;
+    EXPECT_GT(psnr, last_psnr) << quality;
+    last_size = file.size();
+    last_psnr = psnr;
+  }
+}
+
 TEST(CodecTest, InspectTellsWhatWasAsked) {
   EncodeOptions options = ToyOptions(12.5);
   options.tile_size = 256;
