@@ -20,9 +20,8 @@ class ByteReader {
  public:
   /// data        borrowed, must outlive the reader; may be null when size is 0
   /// context     what is being read, for messages
-  /// short_read  code of a read past the end: kTruncated when the bytes end where the file ends, kDamaged when they are
-  /// a
-  ///             part of it whose length the file itself states
+  /// short_read  code of a read past the end: kTruncated when the bytes end where the file ends, kDamaged when they
+  ///             are a part of it whose length the file itself states
   ByteReader(const uint8_t* data, size_t size, std::string context, StatusCode short_read = StatusCode::kTruncated);
 
   void set_context(std::string context) { context_ = std::move(context); }

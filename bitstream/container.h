@@ -72,9 +72,8 @@ Status CheckAllTiles(const Container& container, const uint8_t* data, size_t siz
 /// The bytes of a file. Around one tile they are 56 or fewer: up to 16383 pixels a side and 2^28 bytes of tile.
 ///
 /// tiles   entropy-coded bytes of each tile in raster order, TileCount(header) of them
-/// errors  kInvalidArgument when a header field is out of range or the number of tiles is wrong; kLimitExceeded when
-/// the
-///         tiles and their table take 2^32 bytes or more
+/// errors  kInvalidArgument when a header field is out of range or the number of tiles is wrong; kLimitExceeded
+///         when the tiles and their table take 2^32 bytes or more
 Result<std::vector<uint8_t>> WriteContainer(const Header& header, const std::vector<std::vector<uint8_t>>& tiles);
 
 }  // namespace lichen::bitstream

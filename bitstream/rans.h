@@ -101,8 +101,7 @@ class RansDecoder {
   /// Call after the last residual.
   ///
   /// errors  kDamaged unless no read went past the end, every state is back at its initial value and every byte is
-  /// used.
-  ///         This also catches most streams decoded with the wrong tables.
+  ///         used. This also catches most streams decoded with the wrong tables.
   Status Finish() const;
 
  private:

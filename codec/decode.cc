@@ -184,10 +184,11 @@ class Decoder {
       const int last = std::min(column + grid_.ColumnsPerWindow(), grid_.columns()) - 1;
       const Span inner = {grid_.Column(column).begin, grid_.Column(last).end};
       const Span outer = WithMargin(inner, margin_, grid_.width());
+      const ThreadScope threads(
+          ThreadsFor(options_.threads, int64_t{needed.size()} * outer.size() * kLatentPixels * kLatentPixels));
       LICHEN_ASSIGN_OR_RETURN(const float* x, Synthesise(needed, outer));
       const int left = inner.begin * kLatentPixels;
       const int width = std::min(inner.end * kLatentPixels, static_cast<int>(picture.width)) - left;
-      const ThreadScope threads(ThreadsFor(options_.threads, int64_t{height} * width));
 #pragma omp parallel for
       for (int v = 0; v < height; ++v) {
         const size_t at = static_cast<size_t>(top + v - needed.begin * kLatentPixels) * outer.size() * kLatentPixels +
@@ -207,8 +208,6 @@ class Decoder {
   }
 
   Result<const float*> Synthesise(Span rows, Span columns) {
-    const ThreadScope threads(
-        ThreadsFor(options_.threads, int64_t{rows.size()} * columns.size() * kLatentPixels * kLatentPixels));
     const size_t row = static_cast<size_t>(columns.size()) * model_.latent_channels;
     window_.resize(rows.size() * row);
     for (int v = rows.begin; v < rows.end; ++v) {

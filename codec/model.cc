@@ -2,7 +2,7 @@
 // Model: the public face of a parsed model file, and the model built into the library.
 #include <cstdio>
 #include <memory>
-#include <mutex>
+#include <new>
 
 #include "codec/fixed_point.h"
 #include "codec/model_data.h"
@@ -27,7 +27,6 @@ extern "C" const uint8_t lichen_default_model[];
 extern "C" const uint8_t lichen_default_model_end[];
 
 namespace lichen {
-namespace {
 
 class ParsedModel : public Model {
  public:
@@ -66,29 +65,35 @@ class ParsedModel : public Model {
   ModelData data_;
 };
 
-}  // namespace
-
 const ModelData& DataOf(const Model& model) { return static_cast<const ParsedModel&>(model).data(); }
 
 Result<std::shared_ptr<const Model>> Model::Parse(const uint8_t* data, size_t size) {
-  LICHEN_ASSIGN_OR_RETURN(ModelData parsed, ParseModel(data, size));
-  return std::shared_ptr<const Model>(std::make_shared<ParsedModel>(std::move(parsed)));
+  try {
+    LICHEN_ASSIGN_OR_RETURN(ModelData parsed, ParseModel(data, size));
+    return std::shared_ptr<const Model>(std::make_shared<ParsedModel>(std::move(parsed)));
+  } catch (const std::bad_alloc&) {
+    return Status(StatusCode::kOutOfMemory, "not enough memory for a model");
+  }
 }
 
 Result<std::shared_ptr<const Model>> Model::Load(const std::string& path) {
-  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path.c_str(), "rb"), std::fclose);
-  if (!file) return Status(StatusCode::kIoError, path + ": cannot be opened; give the path of a model file (.lim)");
-  std::vector<uint8_t> bytes;
-  constexpr size_t kMaxModelBytes = 64u << 20;
-  uint8_t buffer[1 << 16];
-  while (const size_t got = std::fread(buffer, 1, sizeof buffer, file.get())) {
-    bytes.insert(bytes.end(), buffer, buffer + got);
-    if (bytes.size() > kMaxModelBytes) return Status(StatusCode::kDamaged, path + ": too large for a model file");
+  try {
+    const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path.c_str(), "rb"), std::fclose);
+    if (!file) return Status(StatusCode::kIoError, path + ": cannot be opened; give the path of a model file (.lim)");
+    std::vector<uint8_t> bytes;
+    constexpr size_t kMaxModelBytes = 64u << 20;
+    uint8_t buffer[1 << 16];
+    while (const size_t got = std::fread(buffer, 1, sizeof buffer, file.get())) {
+      bytes.insert(bytes.end(), buffer, buffer + got);
+      if (bytes.size() > kMaxModelBytes) return Status(StatusCode::kDamaged, path + ": too large for a model file");
+    }
+    if (std::ferror(file.get())) return Status(StatusCode::kIoError, path + ": cannot be read");
+    auto model = Parse(bytes.data(), bytes.size());
+    if (!model.ok()) return model.status().Prefixed(path);
+    return model;
+  } catch (const std::bad_alloc&) {
+    return Status(StatusCode::kOutOfMemory, "not enough memory for a model");
   }
-  if (std::ferror(file.get())) return Status(StatusCode::kIoError, path + ": cannot be read");
-  auto model = Parse(bytes.data(), bytes.size());
-  if (!model.ok()) return model.status().Prefixed(path);
-  return model;
 }
 
 Result<std::shared_ptr<const Model>> Model::Default() {

@@ -123,52 +123,49 @@ Transform::~Transform() = default;
 
 Status Transform::RunConvolution(FloatConvolution& convolution, int in, int h, int w, float* dst) {
   if (precision_ == Precision::kFloat32) return convolution.Run(x_.data(), h, w, dst);
-  half_.resize(static_cast<size_t>(h) * w * in);
-  FloatToBfloat16(x_.data(), half_.size(), half_.data());
+  const size_t count = static_cast<size_t>(h) * w * in;
+  FloatToBfloat16(x_.data(), count, half_.Reserve(count));
   return convolution.Run(half_.data(), h, w, dst);
 }
 
 Result<const float*> Transform::Run(const float* src, int h, int w) {
   int channels = input_channels_;
-  x_.assign(src, src + static_cast<size_t>(h) * w * channels);
+  const auto size = [&] { return static_cast<size_t>(h) * w * channels; };
+  std::memcpy(x_.Reserve(size()), src, size() * sizeof(float));
   for (Step& step : steps_) {
     switch (step.type) {
       case FloatLayer::Type::kConvolution: {
         const int oh = OutputsOf(h, step.stride), ow = OutputsOf(w, step.stride);
-        next_.resize(static_cast<size_t>(oh) * ow * step.out);
+        next_.Reserve(static_cast<size_t>(oh) * ow * step.out);
         LICHEN_RETURN_IF_ERROR(RunConvolution(step.convolutions[0], step.in, h, w, next_.data()));
-        x_.swap(next_);
+        x_.Swap(next_);
         h = oh, w = ow, channels = step.out;
         break;
       }
       case FloatLayer::Type::kResidual: {
         const size_t middle = static_cast<size_t>(h) * w * step.middle;
-        void* between;
-        if (precision_ == Precision::kBfloat16) {
-          middle_half_.resize(middle);
-          between = middle_half_.data();
-        } else {
-          middle_.resize(middle);
-          between = middle_.data();
-        }
+        void* between = precision_ == Precision::kBfloat16 ? static_cast<void*>(middle_half_.Reserve(middle))
+                                                           : static_cast<void*>(middle_.Reserve(middle));
         LICHEN_RETURN_IF_ERROR(RunConvolution(step.convolutions[0], step.in, h, w, static_cast<float*>(between)));
         LICHEN_RETURN_IF_ERROR(step.convolutions[1].Run(between, h, w, x_.data()));
         break;
       }
-      case FloatLayer::Type::kSpaceToDepth:
-        next_.resize(x_.size());
+      case FloatLayer::Type::kSpaceToDepth: {
+        float* to = next_.Reserve(size());
         h /= step.factor, w /= step.factor;
-        SpaceToDepth(x_.data(), h, w, step.factor, channels, next_.data());
+        SpaceToDepth(x_.data(), h, w, step.factor, channels, to);
         channels *= step.factor * step.factor;
-        x_.swap(next_);
+        x_.Swap(next_);
         break;
-      case FloatLayer::Type::kDepthToSpace:
-        next_.resize(x_.size());
+      }
+      case FloatLayer::Type::kDepthToSpace: {
+        float* to = next_.Reserve(size());
         channels /= step.factor * step.factor;
-        DepthToSpace(x_.data(), h, w, step.factor, channels, next_.data());
+        DepthToSpace(x_.data(), h, w, step.factor, channels, to);
         h *= step.factor, w *= step.factor;
-        x_.swap(next_);
+        x_.Swap(next_);
         break;
+      }
       case FloatLayer::Type::kGain:
 #pragma omp parallel for
         for (int y = 0; y < h; ++y) {

@@ -9,6 +9,7 @@
 
 #include "codec/convolution.h"
 #include "codec/model_data.h"
+#include "codec/scratch.h"
 #include "lichen/status.h"
 
 namespace lichen {
@@ -32,9 +33,8 @@ class Transform {
   Precision precision_;
   std::vector<Step> steps_;
   int input_channels_;
-  std::vector<float> x_, next_;
-  std::vector<uint16_t> half_, middle_half_;
-  std::vector<float> middle_;
+  Scratch<float> x_, next_, middle_;
+  Scratch<uint16_t> half_, middle_half_;
 };
 
 /// Input positions on each side of a window that reach into its outputs: the receptive field's radius.

@@ -6,7 +6,8 @@
 // Only for loops whose result cannot depend on the choice; a product and a sum are therefore never fused.
 
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__)
-#define LICHEN_VECTORISED __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default"), optimize("O3", "fp-contract=off")))
+#define LICHEN_VECTORISED \
+  __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default"), optimize("O3", "fp-contract=off")))
 #else
 #define LICHEN_VECTORISED
 #endif

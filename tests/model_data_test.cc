@@ -2,7 +2,13 @@
 #include "codec/model_data.h"
 
 #include <gtest/gtest.h>
+#include <zstd.h>
 
+#include <functional>
+#include <nlohmann/json.hpp>
+
+#include "bitstream/byte_writer.h"
+#include "bitstream/checksum.h"
 #include "codec/fixed_point.h"
 #include "test_data.h"
 
@@ -11,6 +17,61 @@ namespace {
 
 using test::ReadTestFile;
 using test::ToyModel;
+
+using Json = nlohmann::json;
+
+uint32_t U32At(const std::vector<uint8_t>& bytes, size_t at) {
+  return bytes[at] | bytes[at + 1] << 8 | bytes[at + 2] << 16 | uint32_t{bytes[at + 3]} << 24;
+}
+
+/// A section of a model file, opened. [size, packed size, CRC-32, zstd frame of: text size, text, tensors]
+struct OpenSection {
+  Json json;
+  std::vector<uint8_t> tensors;
+
+  static OpenSection Take(const std::vector<uint8_t>& file, size_t* at) {
+    const size_t size = U32At(file, *at), packed = U32At(file, *at + 4);
+    std::vector<uint8_t> raw(size);
+    EXPECT_EQ(ZSTD_decompress(raw.data(), size, file.data() + *at + 12, packed), size);
+    *at += 12 + packed;
+    const auto end = raw.begin() + 4 + U32At(raw, 0);
+    return {Json::parse(raw.begin() + 4, end), {end, raw.end()}};
+  }
+  void Append(std::vector<uint8_t>* file) const {
+    const std::string text = json.dump();
+    std::vector<uint8_t> raw;
+    bitstream::ByteWriter(&raw).WriteU32(static_cast<uint32_t>(text.size()));
+    raw.insert(raw.end(), text.begin(), text.end());
+    raw.insert(raw.end(), tensors.begin(), tensors.end());
+    std::vector<uint8_t> packed(ZSTD_compressBound(raw.size()));
+    packed.resize(ZSTD_compress(packed.data(), packed.size(), raw.data(), raw.size(), 1));
+    bitstream::ByteWriter writer(file);
+    writer.WriteU32(static_cast<uint32_t>(raw.size()));
+    writer.WriteU32(static_cast<uint32_t>(packed.size()));
+    writer.WriteU32(bitstream::Crc32(packed.data(), packed.size()));
+    writer.WriteBytes(packed.data(), packed.size());
+  }
+  /// Adds a gain layer of `channels`, every exponent `exponent`, before layer `at` of a transform.
+  void InsertGain(const char* transform, int at, int channels, int16_t exponent) {
+    json["tensors"]["added"] = {{"type", "s16"}, {"count", 8 * channels}, {"offset", tensors.size()}};
+    bitstream::ByteWriter writer(&tensors);
+    for (int i = 0; i < 8 * channels; ++i) writer.WriteU16(static_cast<uint16_t>(exponent));
+    json[transform].insert(json[transform].begin() + at, Json{{"type", "gain"}, {"name", "added"}});
+  }
+};
+
+/// The toy model after a change, under sound checksums.
+Result<std::shared_ptr<const Model>> ParseEdited(const std::function<void(OpenSection&, OpenSection&)>& edit) {
+  const std::vector<uint8_t> toy = ReadTestFile("toy.lim");
+  constexpr size_t kFrontSize = 8 + 1 + 8;  // signature, version, id
+  size_t at = kFrontSize;
+  OpenSection decoder = OpenSection::Take(toy, &at), encoder = OpenSection::Take(toy, &at);
+  edit(decoder, encoder);
+  std::vector<uint8_t> file(toy.begin(), toy.begin() + kFrontSize);
+  decoder.Append(&file);
+  encoder.Append(&file);
+  return Model::Parse(file.data(), file.size());
+}
 
 TEST(ModelDataTest, DefaultModelKeepsToItsBudget) {
   const auto model = Model::Default();
@@ -47,6 +108,68 @@ TEST(ModelDataTest, FlippedBytesAreErrors) {
     damaged[at] ^= 0x10;
     EXPECT_FALSE(ParseModel(damaged.data(), damaged.size()).ok()) << at;
   }
+}
+
+TEST(ModelDataTest, DescriptionsThatDoNotFitAreDamage) {
+  ASSERT_TRUE(ParseEdited([](OpenSection&, OpenSection&) {}).ok());
+  const std::vector<std::pair<const char*, std::function<void(OpenSection&, OpenSection&)>>> cases = {
+      {"a fraction", [](OpenSection& d, OpenSection&) { d.json["g_s"][0]["kernel"] = 1.7; }},
+      {"beyond any integer", [](OpenSection& d, OpenSection&) { d.json["g_s"][0]["kernel"] = 1e30; }},
+      {"wraps to 1", [](OpenSection& d, OpenSection&) { d.json["g_s"][0]["kernel"] = (int64_t{1} << 32) + 1; }},
+      {"a phase that is no integer", [](OpenSection& d, OpenSection&) { d.json["phase_order"][0] = 1e30; }},
+      {"an offset that is no integer",
+       [](OpenSection& d, OpenSection&) { d.json["tensors"]["exp2"]["offset"] = -1.5; }},
+      {"a gain of h_a out of range", [](OpenSection&, OpenSection& e) { e.InsertGain("h_a", 1, 8, 0x7fff); }},
+      {"space-to-depth without its convolution", [](OpenSection&, OpenSection& e) { e.InsertGain("g_a", 1, 48, 0); }},
+      {"space-to-depth alone",
+       [](OpenSection&, OpenSection& e) {
+         e.json["h_a"] = {{{"type", "space_to_depth"}, {"factor", 4}}};
+       }},
+      {"one tensor for many layers",
+       [](OpenSection& d, OpenSection&) {
+         Json& layers = d.json["g_s"];
+         const Json residual = layers[1];
+         for (int i = 0; i < 100; ++i) layers.insert(layers.begin() + 1, residual);
+       }},
+      {"a text of 2 MiB", [](OpenSection& d, OpenSection&) { d.json["x"] = std::string(2 << 20, ' '); }},
+  };
+  for (const auto& [what, edit] : cases) {
+    const auto parsed = ParseEdited(edit);
+    ASSERT_FALSE(parsed.ok()) << what;
+    EXPECT_EQ(parsed.status().code(), StatusCode::kDamaged) << what << ": " << parsed.status().message();
+  }
+}
+
+TEST(ModelDataTest, ATransformMayStartWithAGain) {
+  const auto model = ParseEdited([](OpenSection& d, OpenSection&) { d.InsertGain("g_s", 0, 16, 0); });
+  ASSERT_TRUE(model.ok()) << model.status().message();
+  const Image image = test::SyntheticImage(40, 30);
+  EncodeOptions encode;
+  DecodeOptions decode, plain;
+  encode.model = decode.model = *model;
+  plain.model = ToyModel();
+  const auto file = Encode(image, encode);
+  ASSERT_TRUE(file.ok()) << file.status().message();
+  const auto a = Decode(file->data(), file->size(), decode), b = Decode(file->data(), file->size(), plain);
+  ASSERT_TRUE(a.ok() && b.ok());
+  EXPECT_EQ(a->pixels, b->pixels);  // a gain of 1
+}
+
+TEST(ModelDataTest, WeightsThatOverflowGiveAPicture) {
+  const auto model = ParseEdited([](OpenSection& d, OpenSection&) {
+    for (int i = 0; i < 12; ++i) {  // 2^(16 * 12), infinite; the sums of both signs behind it are no numbers
+      d.InsertGain("g_s", 0, 16, 16 * 256);
+      d.json["tensors"]["added" + std::to_string(i)] = d.json["tensors"]["added"];
+      d.json["g_s"][0]["name"] = "added" + std::to_string(i);
+    }
+  });
+  ASSERT_TRUE(model.ok()) << model.status().message();
+  EncodeOptions encode;
+  DecodeOptions decode;
+  encode.model = decode.model = *model;
+  const auto file = Encode(test::SyntheticImage(20, 20), encode);
+  ASSERT_TRUE(file.ok()) << file.status().message();
+  EXPECT_TRUE(Decode(file->data(), file->size(), decode).ok());
 }
 
 TEST(ModelDataTest, OtherVersionsAndFilesAreNamed) {

@@ -39,6 +39,10 @@ class Model {
   virtual std::string Name() const = 0;
   /// Multiply-adds per pixel to decode: integer networks and synthesis transform.
   virtual double DecodeMultiplyAddsPerPixel() const = 0;
+
+ private:
+  friend class ParsedModel;  // the only kind there is
+  Model() = default;
 };
 
 /// Called with the share of the work done, 0..1; returning false stops the work with kCancelled.
@@ -78,7 +82,7 @@ struct Info {
 Result<std::vector<uint8_t>> Encode(RowSource& source, const EncodeOptions& options);
 Result<std::vector<uint8_t>> Encode(const Image& image, const EncodeOptions& options);
 
-/// Decompresses into rows. Checks the whole file before the first row is written.
+/// Decompresses into rows. All checksums are verified before the first row is written; other damage may show later.
 /// errors: kTruncated, kDamaged, kUnsupportedVersion, kUnknownModel, kLimitExceeded; those of `sink`
 Status Decode(const uint8_t* data, size_t size, const DecodeOptions& options, RowSink& sink);
 Result<Image> Decode(const uint8_t* data, size_t size, const DecodeOptions& options);
