@@ -72,7 +72,6 @@ class TileDecoder {
   Result<const Latents*> Next() {
     const int row = static_cast<int>(next_) / grid_.columns(), column = static_cast<int>(next_) % grid_.columns();
     const bitstream::TileSpan& span = container_.tiles[next_++];
-    const ThreadScope one_thread(1);
     const Status status = entropy_model_.Decode(data_ + span.offset, span.size, grid_.Row(row).size(),
                                                 grid_.Column(column).size(), &latents_);
     if (!status.ok()) {
@@ -268,6 +267,7 @@ T Guarded(Function function) {
 Status Decode(const uint8_t* data, size_t size, const DecodeOptions& options, RowSink& sink) {
   return Guarded<Status>([&]() -> Status {
     LICHEN_ASSIGN_OR_RETURN(const Opened opened, Open(data, size, options));
+    const ThreadScope one_thread(1);  // more where a window of g_s is worth it
     return Decoder(data, opened, options, sink).Run();
   });
 }
@@ -281,6 +281,7 @@ Result<Image> Decode(const uint8_t* data, size_t size, const DecodeOptions& opti
 Result<uint64_t> HashLatents(const uint8_t* data, size_t size, const DecodeOptions& options) {
   return Guarded<Result<uint64_t>>([&]() -> Result<uint64_t> {
     LICHEN_ASSIGN_OR_RETURN(const Opened opened, Open(data, size, options));
+    const ThreadScope one_thread(1);
     TileDecoder tiles(data, opened);
     LatentHash hash;
     for (size_t i = 0; i < opened.container.tiles.size(); ++i) {

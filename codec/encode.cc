@@ -176,7 +176,6 @@ class Encoder {
   }
 
   Result<std::vector<uint8_t>> EncodeTile(Span rows, Span columns) {
-    const ThreadScope one_thread(1);
     const int m = model_.latent_channels, h = rows.size(), w = columns.size();
     // h_a sees y as g_a gives it, its last row and column repeated up to multiples of 4.
     const int padded_h = (h + 3) / 4 * 4, padded_w = (w + 3) / 4 * 4;
@@ -244,6 +243,7 @@ Result<std::vector<uint8_t>> Encode(RowSource& source, const EncodeOptions& opti
     }
     const ModelData& data = DataOf(*model);
     LICHEN_ASSIGN_OR_RETURN(const bitstream::Header header, MakeHeader(source.header(), options, data));
+    const ThreadScope one_thread(1);  // more where a window of g_a is worth it
     return Encoder(source, options, header, data).Run();
   } catch (const std::bad_alloc&) {
     return Status(StatusCode::kOutOfMemory, "not enough memory to encode this picture");
