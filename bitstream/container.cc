@@ -6,9 +6,11 @@
 #include <string>
 #include <utility>
 
+#include "bitstream/alpha.h"
 #include "bitstream/byte_reader.h"
 #include "bitstream/byte_writer.h"
 #include "bitstream/checksum.h"
+#include "bitstream/zstd_frame.h"
 
 namespace lichen::bitstream {
 namespace {
@@ -17,7 +19,17 @@ namespace {
 constexpr std::array<uint8_t, 8> kSignature = {0x89, 'L', 'I', 'C', '\r', '\n', 0x1A, '\n'};
 
 constexpr char kHeadType[] = "HEAD";
+constexpr char kAlphaType[] = "ALPH";
 constexpr char kDataType[] = "DATA";
+
+// By MetadataKind, in the order they have in a file.
+struct MetadataType {
+  const char* type;
+  const char* name;
+};
+constexpr std::array<MetadataType, kMetadataKinds> kMetadataTypes = {
+    {{"iccp", "ICC profile"}, {"exif", "EXIF data"}, {"xmpd", "XMP data"}}};
+
 constexpr size_t kTypeSize = 4;
 constexpr size_t kCrcSize = 4;
 constexpr uint64_t kMinTableEntry = 1 + kCrcSize;  // a length of one byte, and a checksum
@@ -56,9 +68,9 @@ Status VisitFields(AnyHeader& header, Visitor&& visit) {
       number({"width", Encoding::kVarint, kIsSide, "1 to 16777216", StatusCode::kDamaged}, header.width));
   LICHEN_RETURN_IF_ERROR(
       number({"height", Encoding::kVarint, kIsSide, "1 to 16777216", StatusCode::kDamaged}, header.height));
-  LICHEN_RETURN_IF_ERROR(number(
-      {"colour type", Encoding::kU8, [](uint32_t v) { return v == 1 || v == 3; }, "1 (gray) and 3 (RGB)", kUnsupported},
-      header.colour_type));
+  LICHEN_RETURN_IF_ERROR(number({"colour type", Encoding::kU8, [](uint32_t v) { return v >= 1 && v <= 4; },
+                                 "1 (gray) to 4 (RGB and alpha)", kUnsupported},
+                                header.colour_type));
   LICHEN_RETURN_IF_ERROR(
       number({"bit depth", Encoding::kU8, [](uint32_t v) { return v == 8; }, "8", kUnsupported}, header.bit_depth));
   LICHEN_RETURN_IF_ERROR(
@@ -239,6 +251,45 @@ Result<Header> ReadHead(ByteReader& file, const uint8_t* data) {
   return header;
 }
 
+bool HasAlpha(const Header& header) { return header.colour_type == 2 || header.colour_type == 4; }
+
+// The payload of a chunk of metadata: its size, and a frame that fills the rest.
+Result<FrameSpan> ReadMetadataChunk(ByteReader& file, const uint8_t* data, const Chunk& chunk) {
+  LICHEN_ASSIGN_OR_RETURN(const uint8_t* payload, ReadPayload(file, data, chunk));
+  ByteReader fields(payload, chunk.length, chunk.type + " chunk", StatusCode::kDamaged);
+  FrameSpan span;
+  LICHEN_ASSIGN_OR_RETURN(span.content_size, fields.ReadVarint());
+  if (span.content_size < 1 || span.content_size > kMaxMetadataBytes) {
+    return Damaged(chunk.type + " chunk: a size of " + std::to_string(span.content_size) + " bytes, 1 to " +
+                   std::to_string(kMaxMetadataBytes) + " expected");
+  }
+  span.size = fields.remaining();
+  LICHEN_ASSIGN_OR_RETURN(const uint8_t* frame, fields.ReadBytes(span.size));
+  span.offset = static_cast<size_t>(frame - data);
+  LICHEN_RETURN_IF_ERROR(CheckFrame(frame, span.size, span.content_size).Prefixed(chunk.type + " chunk"));
+  return span;
+}
+
+// The payload of ALPH: a frame whose size follows from the picture's.
+Result<FrameSpan> ReadAlphaChunk(ByteReader& file, const uint8_t* data, const Chunk& chunk, const Header& header) {
+  LICHEN_ASSIGN_OR_RETURN(const uint8_t* payload, ReadPayload(file, data, chunk));
+  if (!HasAlpha(header)) {
+    return Damaged("an ALPH chunk, which colour type " + std::to_string(header.colour_type) + " does not have");
+  }
+  const FrameSpan span = {static_cast<size_t>(payload - data), chunk.length,
+                          AlphaContentSize(header.width, header.height)};
+  LICHEN_RETURN_IF_ERROR(CheckFrame(payload, span.size, span.content_size).Prefixed("ALPH chunk"));
+  return span;
+}
+
+// The place of a chunk among those that have a fixed order between HEAD and DATA, from 0; kMetadataKinds for ALPH, one
+// more for others, which may stand anywhere.
+size_t PlaceOf(const std::string& type) {
+  size_t place = 0;
+  while (place < kMetadataKinds && type != kMetadataTypes[place].type) ++place;
+  return place < kMetadataKinds || type == kAlphaType ? place : kMetadataKinds + 1;
+}
+
 Status SkipAncillary(ByteReader& file, const uint8_t* data, const Chunk& chunk) {
   if (chunk.type == kHeadType) return Damaged("a second HEAD chunk");
   LICHEN_RETURN_IF_ERROR(ReadPayload(file, data, chunk).status());
@@ -327,15 +378,46 @@ void WriteCrc(size_t start, std::vector<uint8_t>* bytes) {
   ByteWriter(bytes).WriteU32(Crc32(bytes->data() + start, bytes->size() - start));
 }
 
+Status WriteChunk(const char* type, const std::vector<uint8_t>& payload, std::vector<uint8_t>* bytes) {
+  if (payload.size() > UINT32_MAX) {
+    return Status(StatusCode::kLimitExceeded, std::string("the ") + type + " chunk takes " +
+                                                  std::to_string(payload.size()) + " bytes, 4294967295 can be written");
+  }
+  const size_t start = bytes->size();
+  WriteChunkStart(type, static_cast<uint32_t>(payload.size()), bytes);
+  bytes->insert(bytes->end(), payload.begin(), payload.end());
+  WriteCrc(start, bytes);
+  return Status();
+}
+
 Status WriteHead(const Header& header, std::vector<uint8_t>* bytes) {
   std::vector<uint8_t> payload;
   ByteWriter writer(&payload);
   LICHEN_RETURN_IF_ERROR(VisitFields(header, FieldWriter(&writer)));
-  const size_t start = bytes->size();
-  WriteChunkStart(kHeadType, static_cast<uint32_t>(payload.size()), bytes);
-  bytes->insert(bytes->end(), payload.begin(), payload.end());
-  WriteCrc(start, bytes);
-  return Status();
+  return WriteChunk(kHeadType, payload, bytes);
+}
+
+Status WriteAttachments(const Header& header, const Attachments& attachments, std::vector<uint8_t>* bytes) {
+  for (size_t kind = 0; kind < kMetadataKinds; ++kind) {
+    const std::vector<uint8_t>& content = attachments.metadata[kind];
+    if (content.empty()) continue;
+    if (content.size() > kMaxMetadataBytes) {
+      return Status(StatusCode::kLimitExceeded,
+                    std::string("the ") + kMetadataTypes[kind].name + " takes " + std::to_string(content.size()) +
+                        " bytes, " + std::to_string(kMaxMetadataBytes) + " can be written; strip the metadata");
+    }
+    std::vector<uint8_t> payload;
+    ByteWriter(&payload).WriteVarint(static_cast<uint32_t>(content.size()));
+    LICHEN_ASSIGN_OR_RETURN(const std::vector<uint8_t> frame, CompressFrame(content.data(), content.size()));
+    payload.insert(payload.end(), frame.begin(), frame.end());
+    LICHEN_RETURN_IF_ERROR(WriteChunk(kMetadataTypes[kind].type, payload, bytes));
+  }
+  if (HasAlpha(header) == attachments.alpha.empty()) {
+    return Status(StatusCode::kInvalidArgument,
+                  "colour type " + std::to_string(header.colour_type) +
+                      (HasAlpha(header) ? " needs an alpha plane" : " does not have an alpha plane"));
+  }
+  return HasAlpha(header) ? WriteChunk(kAlphaType, attachments.alpha, bytes) : Status();
 }
 
 Status WriteData(const std::vector<std::vector<uint8_t>>& tiles, std::vector<uint8_t>* bytes) {
@@ -385,15 +467,41 @@ Result<Container> ParseContainer(const uint8_t* data, size_t size) {
 
   Container container;
   LICHEN_ASSIGN_OR_RETURN(container.header, ReadHead(file, data));
+  size_t next_place = 0;
   while (file.remaining() > 0) {
     LICHEN_ASSIGN_OR_RETURN(const Chunk chunk, ReadChunkStart(file));
+    const size_t place = PlaceOf(chunk.type);
+    if (place < next_place) return Damaged("a second " + chunk.type + " chunk, or one behind its place");
+    if (place <= kMetadataKinds) {
+      next_place = place + 1;
+      if (place == kMetadataKinds) {
+        LICHEN_ASSIGN_OR_RETURN(container.alpha, ReadAlphaChunk(file, data, chunk, container.header));
+      } else {
+        LICHEN_ASSIGN_OR_RETURN(container.metadata[place], ReadMetadataChunk(file, data, chunk));
+      }
+      continue;
+    }
     if (chunk.type == kDataType) {
+      if (HasAlpha(container.header) && container.alpha.size == 0) {
+        return Damaged("there is no ALPH chunk, which colour type " + std::to_string(container.header.colour_type) +
+                       " needs");
+      }
       LICHEN_ASSIGN_OR_RETURN(container.tiles, ReadData(file, data, chunk, TileCount(container.header)));
       return container;
     }
     LICHEN_RETURN_IF_ERROR(SkipAncillary(file, data, chunk));
   }
   return Truncated("the file ends before its DATA chunk");
+}
+
+Result<std::vector<uint8_t>> ReadMetadata(const Container& container, const uint8_t* data, MetadataKind kind) {
+  const FrameSpan& span = container.metadata[static_cast<size_t>(kind)];
+  if (span.size == 0) return std::vector<uint8_t>();
+  auto content = DecompressFrame(data + span.offset, span.size, static_cast<size_t>(span.content_size));
+  if (!content.ok()) {
+    return content.status().Prefixed(std::string(kMetadataTypes[static_cast<size_t>(kind)].type) + " chunk");
+  }
+  return content;
 }
 
 Status CheckTile(const Container& container, const uint8_t* data, size_t size, size_t index) {
@@ -416,13 +524,15 @@ Status CheckAllTiles(const Container& container, const uint8_t* data, size_t siz
   return Status();
 }
 
-Result<std::vector<uint8_t>> WriteContainer(const Header& header, const std::vector<std::vector<uint8_t>>& tiles) {
+Result<std::vector<uint8_t>> WriteContainer(const Header& header, const std::vector<std::vector<uint8_t>>& tiles,
+                                            const Attachments& attachments) {
   std::vector<uint8_t> bytes(kSignature.begin(), kSignature.end());
   LICHEN_RETURN_IF_ERROR(WriteHead(header, &bytes));
   if (tiles.size() != TileCount(header)) {
     return Status(StatusCode::kInvalidArgument,
                   CountOf(tiles.size(), "tile") + " given, " + std::to_string(TileCount(header)) + " expected");
   }
+  LICHEN_RETURN_IF_ERROR(WriteAttachments(header, attachments, &bytes));
   LICHEN_RETURN_IF_ERROR(WriteData(tiles, &bytes));
   return bytes;
 }

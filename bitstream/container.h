@@ -2,7 +2,7 @@
 #ifndef LICHEN_BITSTREAM_CONTAINER_H_
 #define LICHEN_BITSTREAM_CONTAINER_H_
 
-// The .lic file: signature, chunks, header, tile table. FORMAT.md defines every byte.
+// The .lic file: signature, chunks, header, metadata, alpha plane, tile table. FORMAT.md defines every byte.
 
 #include <array>
 #include <cstddef>
@@ -19,7 +19,7 @@ struct Header {
   std::array<uint8_t, 8> model_id = {};  // names the model that the tiles need
   uint32_t width = 0;                    // 1..2^24 pixels
   uint32_t height = 0;                   // 1..2^24 pixels
-  uint32_t colour_type = 3;              // 1 gray, 3 RGB
+  uint32_t colour_type = 3;              // 1 gray, 2 gray and alpha, 3 RGB, 4 RGB and alpha
   uint32_t bit_depth = 8;                // 8
   uint32_t quality_index = 0;            // 0..896, 128 a step between two anchors of the model
   uint32_t tile_size_log2 = 10;          // 6..15; a tile is 2^tile_size_log2 pixels wide and high
@@ -38,10 +38,26 @@ struct TileSpan {
   uint32_t crc = 0;
 };
 
+/// Metadata that a file can carry, in the order of their chunks.
+enum class MetadataKind { kIcc, kExif, kXmp };
+inline constexpr size_t kMetadataKinds = 3;
+
+/// Bytes that one block of metadata may have, uncompressed.
+inline constexpr uint32_t kMaxMetadataBytes = uint32_t{1} << 26;
+
+/// Where a zstd frame is, and what it says it holds.
+struct FrameSpan {
+  size_t offset = 0;          // bytes from the start of the file
+  size_t size = 0;            // bytes; 0: there is none
+  uint64_t content_size = 0;  // bytes, uncompressed
+};
+
 /// What a file says about itself. It owns no image data: spans point into the caller's bytes.
 struct Container {
   Header header;
-  std::vector<TileSpan> tiles;  // raster order
+  std::array<FrameSpan, kMetadataKinds> metadata;  // by MetadataKind
+  FrameSpan alpha;                                 // for AlphaReader; with colour types 2 and 4
+  std::vector<TileSpan> tiles;                     // raster order
 };
 
 /// Reads the signature and the HEAD chunk and looks at nothing behind them; for showing facts about a file, even one
@@ -60,6 +76,12 @@ Result<Header> ParseHeader(const uint8_t* data, size_t size);
 ///         kUnsupportedVersion  another format version, colour type or bit depth, or an unknown critical chunk
 Result<Container> ParseContainer(const uint8_t* data, size_t size);
 
+/// The metadata of one kind, uncompressed; empty when there is none.
+///
+/// data    the file that `container` was parsed from
+/// errors  kDamaged when it does not decompress
+Result<std::vector<uint8_t>> ReadMetadata(const Container& container, const uint8_t* data, MetadataKind kind);
+
 /// Checks the checksum of tile `index`, from 0; messages count from 1.
 ///
 /// data, size  the file that `container` was parsed from
@@ -69,12 +91,20 @@ Status CheckTile(const Container& container, const uint8_t* data, size_t size, s
 /// CheckTile for every tile; the first error.
 Status CheckAllTiles(const Container& container, const uint8_t* data, size_t size);
 
+/// What a file carries besides tiles.
+struct Attachments {
+  std::array<std::vector<uint8_t>, kMetadataKinds> metadata;  // by MetadataKind, uncompressed; empty: none
+  std::vector<uint8_t> alpha;                                 // of AlphaWriter, for colour types 2 and 4
+};
+
 /// The bytes of a file. Around one tile they are 56 or fewer: up to 16383 pixels a side and 2^28 bytes of tile.
 ///
 /// tiles   entropy-coded bytes of each tile in raster order, TileCount(header) of them
-/// errors  kInvalidArgument when a header field is out of range or the number of tiles is wrong; kLimitExceeded
-///         when the tiles and their table take 2^32 bytes or more
-Result<std::vector<uint8_t>> WriteContainer(const Header& header, const std::vector<std::vector<uint8_t>>& tiles);
+/// errors  kInvalidArgument when a header field is out of range, the number of tiles is wrong, or there is an alpha
+///         plane where the colour type has none or the reverse; kLimitExceeded when a chunk takes 2^32 bytes or more
+///         or a block of metadata over kMaxMetadataBytes
+Result<std::vector<uint8_t>> WriteContainer(const Header& header, const std::vector<std::vector<uint8_t>>& tiles,
+                                            const Attachments& attachments = {});
 
 }  // namespace lichen::bitstream
 

@@ -3,8 +3,10 @@
 #include <cstring>
 #include <deque>
 #include <new>
+#include <optional>
 #include <vector>
 
+#include "bitstream/alpha.h"
 #include "bitstream/container.h"
 #include "codec/entropy_model.h"
 #include "codec/fixed_point.h"
@@ -111,7 +113,10 @@ class Decoder {
  public:
   Decoder(const uint8_t* data, const Opened& opened, const DecodeOptions& options, RowSink& sink)
       : options_(options),
-        header_(opened.container.header),
+        data_(data),
+        container_(opened.container),
+        header_(container_.header),
+        colours_(header_.colour_type <= 2 ? 1 : 3),
         model_(DataOf(*opened.model)),
         grid_(header_),
         tiles_(data, opened),
@@ -121,11 +126,7 @@ class Decoder {
         sink_(sink) {}
 
   Status Run() {
-    ImageHeader picture;
-    picture.width = header_.width;
-    picture.height = header_.height;
-    picture.channels = static_cast<int>(header_.colour_type);
-    LICHEN_RETURN_IF_ERROR(sink_.Begin(picture));
+    LICHEN_RETURN_IF_ERROR(Begin());
     int decoded = 0;
     for (int row = 0; row < grid_.rows(); ++row) {
       // The margin of a band reaches into the next ones.
@@ -134,12 +135,30 @@ class Decoder {
         LICHEN_RETURN_IF_ERROR(DecodeTileRow(decoded));
       }
       for (; first_latent_row_ < needed.begin; ++first_latent_row_) latent_rows_.pop_front();
-      LICHEN_RETURN_IF_ERROR(SynthesiseBand(grid_.Row(row), needed, picture));
+      LICHEN_RETURN_IF_ERROR(SynthesiseBand(grid_.Row(row), needed));
     }
-    return Status();
+    return alpha_ ? alpha_->Finish() : Status();
   }
 
  private:
+  /// Tells the sink what comes, metadata included.
+  Status Begin() {
+    ImageHeader picture;
+    picture.width = header_.width;
+    picture.height = header_.height;
+    picture.channels = static_cast<int>(header_.colour_type);
+    using bitstream::MetadataKind;
+    LICHEN_ASSIGN_OR_RETURN(picture.icc, bitstream::ReadMetadata(container_, data_, MetadataKind::kIcc));
+    LICHEN_ASSIGN_OR_RETURN(picture.exif, bitstream::ReadMetadata(container_, data_, MetadataKind::kExif));
+    LICHEN_ASSIGN_OR_RETURN(picture.xmp, bitstream::ReadMetadata(container_, data_, MetadataKind::kXmp));
+    if (picture.channels > colours_) {
+      alpha_.emplace(data_ + container_.alpha.offset, container_.alpha.size, header_.width);
+      alpha_row_.resize(header_.width);
+      row_.resize(picture.RowBytes());
+    }
+    return sink_.Begin(picture);
+  }
+
   double Area(Span rows, Span columns) const {
     return static_cast<double>(rows.size()) * columns.size() / (static_cast<double>(grid_.height()) * grid_.width());
   }
@@ -175,10 +194,11 @@ class Decoder {
   }
 
   /// g_s on a band of tiles, window by window; `needed` is the band with its margin.
-  Status SynthesiseBand(Span rows, Span needed, const ImageHeader& picture) {
+  Status SynthesiseBand(Span rows, Span needed) {
     const int top = rows.begin * kLatentPixels;
-    const int height = std::min(rows.end * kLatentPixels, static_cast<int>(picture.height)) - top;
-    band_.resize(picture.RowBytes() * height);
+    const int height = std::min(rows.end * kLatentPixels, static_cast<int>(header_.height)) - top;
+    const size_t row_bytes = size_t{header_.width} * colours_;
+    band_.resize(row_bytes * height);
     for (int column = 0; column < grid_.columns(); column += grid_.ColumnsPerWindow()) {
       const int last = std::min(column + grid_.ColumnsPerWindow(), grid_.columns()) - 1;
       const Span inner = {grid_.Column(column).begin, grid_.Column(last).end};
@@ -187,13 +207,13 @@ class Decoder {
           ThreadsFor(options_.threads, int64_t{needed.size()} * outer.size() * kLatentPixels * kLatentPixels));
       LICHEN_ASSIGN_OR_RETURN(const float* x, Synthesise(needed, outer));
       const int left = inner.begin * kLatentPixels;
-      const int width = std::min(inner.end * kLatentPixels, static_cast<int>(picture.width)) - left;
+      const int width = std::min(inner.end * kLatentPixels, static_cast<int>(header_.width)) - left;
 #pragma omp parallel for
       for (int v = 0; v < height; ++v) {
         const size_t at = static_cast<size_t>(top + v - needed.begin * kLatentPixels) * outer.size() * kLatentPixels +
                           (inner.begin - outer.begin) * kLatentPixels;
-        uint8_t* to = band_.data() + v * picture.RowBytes() + static_cast<size_t>(left) * picture.channels;
-        if (picture.channels == 1) {
+        uint8_t* to = band_.data() + v * row_bytes + static_cast<size_t>(left) * colours_;
+        if (colours_ == 1) {
           FloatToGray(x + at * 3, width, to);
         } else {
           FloatToSamples(x + at * 3, static_cast<size_t>(width) * 3, to);
@@ -202,8 +222,21 @@ class Decoder {
       synthesised_ += Area(rows, inner);
       LICHEN_RETURN_IF_ERROR(Report());
     }
-    for (int v = 0; v < height; ++v) LICHEN_RETURN_IF_ERROR(sink_.WriteRow(band_.data() + v * picture.RowBytes()));
+    for (int v = 0; v < height; ++v) LICHEN_RETURN_IF_ERROR(WriteRow(band_.data() + v * row_bytes));
     return Status();
+  }
+
+  /// Passes a row of colours on, with its alpha where there is one.
+  Status WriteRow(const uint8_t* colours) {
+    if (!alpha_) return sink_.WriteRow(colours);
+    LICHEN_RETURN_IF_ERROR(alpha_->ReadRow(alpha_row_.data()));
+    uint8_t* to = row_.data();
+    for (const uint8_t alpha : alpha_row_) {
+      to = std::copy_n(colours, colours_, to);
+      colours += colours_;
+      *to++ = alpha;
+    }
+    return sink_.WriteRow(row_.data());
   }
 
   Result<const float*> Synthesise(Span rows, Span columns) {
@@ -219,7 +252,10 @@ class Decoder {
   }
 
   const DecodeOptions& options_;
+  const uint8_t* data_;
+  const bitstream::Container& container_;
   bitstream::Header header_;
+  int colours_;  // channels without alpha
   const ModelData& model_;
   TileGrid grid_;
   TileDecoder tiles_;
@@ -231,7 +267,9 @@ class Decoder {
   int first_latent_row_ = 0;
   double decoded_ = 0, synthesised_ = 0;  // shares of the canvas
   std::vector<float> window_;
-  std::vector<uint8_t> band_;
+  std::vector<uint8_t> band_;  // colours only
+  std::optional<bitstream::AlphaReader> alpha_;
+  std::vector<uint8_t> alpha_row_, row_;
 };
 
 /// Collects rows into an image.
@@ -307,6 +345,13 @@ Result<Info> Inspect(const uint8_t* data, size_t size) {
     info.tile_size = 1u << header.tile_size_log2;
     info.tiles = static_cast<uint32_t>(container.tiles.size());
     info.file_bytes = size;
+    info.alpha_bytes = container.alpha.size;
+    const auto metadata_bytes = [&container](bitstream::MetadataKind kind) {
+      return container.metadata[static_cast<size_t>(kind)].content_size;
+    };
+    info.icc_bytes = metadata_bytes(bitstream::MetadataKind::kIcc);
+    info.exif_bytes = metadata_bytes(bitstream::MetadataKind::kExif);
+    info.xmp_bytes = metadata_bytes(bitstream::MetadataKind::kXmp);
     return info;
   });
 }

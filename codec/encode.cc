@@ -6,6 +6,7 @@
 #include <new>
 #include <vector>
 
+#include "bitstream/alpha.h"
 #include "bitstream/container.h"
 #include "codec/entropy_model.h"
 #include "codec/fixed_point.h"
@@ -28,9 +29,9 @@ Status CheckPicture(const ImageHeader& picture) {
     return Invalid("a picture of " + std::to_string(picture.width) + "x" + std::to_string(picture.height) +
                    " pixels; 1 to 16777216 a side expected");
   }
-  if ((picture.channels != 1 && picture.channels != 3) || picture.bit_depth != 8) {
+  if (picture.channels < 1 || picture.channels > 4 || picture.bit_depth != 8) {
     return Invalid("a picture of " + std::to_string(picture.channels) + " channels of " +
-                   std::to_string(picture.bit_depth) + " bits; gray or RGB of 8 bits expected");
+                   std::to_string(picture.bit_depth) + " bits; gray or RGB of 8 bits, with or without alpha, expected");
   }
   return Status();
 }
@@ -59,11 +60,18 @@ void SamplesToFloat(const uint8_t* src, size_t count, float* dst) {
 }
 
 /// The rows of the canvas, as RGB: the picture's, then its last row and column repeated up to multiples of 16. Keeps
-/// only the rows that a later window still needs.
+/// only the rows that a later window still needs. The alpha of the rows goes to a plane of its own.
 class CanvasRows {
  public:
   CanvasRows(RowSource& source, int width, int height)
-      : source_(source), picture_(source.header()), width_(width), height_(height), row_(picture_.RowBytes()) {}
+      : source_(source),
+        picture_width_(source.header().width),
+        picture_height_(source.header().height),
+        channels_(source.header().channels),
+        width_(width),
+        height_(height),
+        alpha_(picture_width_, picture_height_),
+        row_(source.header().RowBytes()) {}
 
   /// Makes rows begin..end-1 available; rows before `begin` are forgotten.
   Status Provide(int begin, int end) {
@@ -78,15 +86,21 @@ class CanvasRows {
   /// REQUIRES: provided
   const uint8_t* Row(int y) const { return rows_[y - first_].data(); }
 
+  /// Whether some pixel so far is not opaque.
+  bool has_alpha() const { return !alpha_.opaque(); }
+  /// REQUIRES: has_alpha(); all rows were provided
+  Result<std::vector<uint8_t>> FinishAlpha() { return alpha_.Finish(); }
+
  private:
   Status Append() {
     const int y = first_ + static_cast<int>(rows_.size());
-    if (y < static_cast<int>(picture_.height)) {
+    if (y < static_cast<int>(picture_height_)) {
       LICHEN_RETURN_IF_ERROR(source_.ReadRow(row_.data()));
+      if (channels_ % 2 == 0) LICHEN_RETURN_IF_ERROR(alpha_.AddRow(row_.data() + channels_ - 1, channels_));
       last_.resize(static_cast<size_t>(width_) * 3);
       for (int x = 0; x < width_; ++x) {
-        const uint8_t* pixel = row_.data() + std::min<size_t>(x, picture_.width - 1) * picture_.channels;
-        for (int c = 0; c < 3; ++c) last_[static_cast<size_t>(x) * 3 + c] = pixel[picture_.channels == 1 ? 0 : c];
+        const uint8_t* pixel = row_.data() + std::min<size_t>(x, picture_width_ - 1) * channels_;
+        for (int c = 0; c < 3; ++c) last_[static_cast<size_t>(x) * 3 + c] = pixel[channels_ <= 2 ? 0 : c];
       }
     }
     rows_.push_back(last_);
@@ -94,8 +108,10 @@ class CanvasRows {
   }
 
   RowSource& source_;
-  ImageHeader picture_;
+  uint32_t picture_width_, picture_height_;
+  int channels_;
   int width_, height_, first_ = 0;
+  bitstream::AlphaWriter alpha_;
   std::vector<uint8_t> row_, last_;
   std::deque<std::vector<uint8_t>> rows_;
 };
@@ -103,7 +119,8 @@ class CanvasRows {
 class Encoder {
  public:
   Encoder(RowSource& source, const EncodeOptions& options, const bitstream::Header& header, const ModelData& model)
-      : options_(options),
+      : source_(source),
+        options_(options),
         header_(header),
         model_(model),
         grid_(header),
@@ -125,7 +142,8 @@ class Encoder {
         LICHEN_RETURN_IF_ERROR(Report());
       }
     }
-    return bitstream::WriteContainer(header_, tiles);
+    LICHEN_ASSIGN_OR_RETURN(const bitstream::Attachments attachments, Attach());
+    return bitstream::WriteContainer(header_, tiles, attachments);
   }
 
  private:
@@ -138,6 +156,19 @@ class Encoder {
     const double done = std::min(1.0, 0.7 * analysed_ + 0.3 * coded_);  // sums of shares may round up
     if (options_.progress && !options_.progress(done)) return Status(StatusCode::kCancelled, "cancelled");
     return Status();
+  }
+
+  /// Alpha, if there is any, with the colour type that tells of it, and metadata.
+  Result<bitstream::Attachments> Attach() {
+    const ImageHeader& picture = source_.header();
+    bitstream::Attachments attachments;
+    header_.colour_type = picture.channels <= 2 ? 1 : 3;
+    if (canvas_.has_alpha()) {
+      ++header_.colour_type;
+      LICHEN_ASSIGN_OR_RETURN(attachments.alpha, canvas_.FinishAlpha());
+    }
+    if (!options_.strip_metadata) attachments.metadata = {picture.icc, picture.exif, picture.xmp};
+    return attachments;
   }
 
   /// g_a on a band of tiles, window by window, into band_: [rows][grid width][M].
@@ -203,6 +234,7 @@ class Encoder {
     return entropy_model_.Encode(y_.data(), z_.data(), h, w, &latents_);
   }
 
+  const RowSource& source_;
   const EncodeOptions& options_;
   bitstream::Header header_;
   const ModelData& model_;

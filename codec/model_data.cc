@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "codec/model_data.h"
 
-#include <zstd.h>
-
 #include <algorithm>
 #include <cstring>
 #include <nlohmann/json.hpp>
@@ -10,6 +8,7 @@
 
 #include "bitstream/byte_reader.h"
 #include "bitstream/checksum.h"
+#include "bitstream/zstd_frame.h"
 #include "codec/fixed_point.h"
 
 namespace lichen {
@@ -43,12 +42,10 @@ class Section {
     }
     const uint8_t* packed = Value(reader.ReadBytes(packed_size));
     if (!bitstream::ChecksumMatches(crc, packed, packed_size)) Fail(std::string(name) + " section: wrong checksum");
-    // Bounded by what zstd can expand the input to, so that a small file cannot ask for a large buffer.
-    if (ZSTD_getFrameContentSize(packed, packed_size) != raw_size) Fail(std::string(name) + " section: wrong size");
     Section section;
-    section.bytes_.resize(raw_size);
-    const size_t got = ZSTD_decompress(section.bytes_.data(), raw_size, packed, packed_size);
-    if (ZSTD_isError(got) || got != raw_size) Fail(std::string(name) + " section does not decompress");
+    auto bytes = bitstream::DecompressFrame(packed, packed_size, raw_size);
+    if (!bytes.ok()) Fail(std::string(name) + " section: " + bytes.status().message());
+    section.bytes_ = std::move(bytes).value();
     bitstream::ByteReader inner(section.bytes_.data(), section.bytes_.size(), "model section", StatusCode::kDamaged);
     const uint32_t json_size = Value(inner.ReadU32());
     if (json_size > kMaxTextBytes) {

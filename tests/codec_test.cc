@@ -4,6 +4,11 @@
 
 #include <gtest/gtest.h>
 
+#include <cstring>
+#include <functional>
+#include <random>
+
+#include "bitstream/checksum.h"
 #include "test_data.h"
 
 namespace lichen {
@@ -180,7 +185,7 @@ TEST(CodecTest, WrongArgumentsAreRefused) {
   }
   image.pixels.pop_back();
   EXPECT_EQ(Encode(image, ToyOptions()).status().code(), StatusCode::kInvalidArgument);
-  image = SyntheticImage(8, 8, 4);
+  image = SyntheticImage(8, 8, 5);
   EXPECT_EQ(Encode(image, ToyOptions()).status().code(), StatusCode::kInvalidArgument);
 }
 
@@ -226,6 +231,191 @@ TEST(CodecTest, EveryFlippedBitIsAnError) {
     ASSERT_FALSE(back.ok()) << bit;
     EXPECT_NE(back.status().code(), StatusCode::kInternal) << back.status().message();
   }
+}
+
+/// The alpha of an image with channels 2 or 4.
+std::vector<uint8_t> AlphaOf(const Image& image) {
+  std::vector<uint8_t> alpha;
+  for (size_t i = image.channels - 1; i < image.pixels.size(); i += image.channels) alpha.push_back(image.pixels[i]);
+  return alpha;
+}
+
+/// The image without its alpha, and a copy of its colours only.
+Image WithoutAlpha(const Image& image) {
+  Image colours = image;
+  colours.channels = image.channels - 1;
+  colours.pixels.clear();
+  for (size_t i = 0; i < image.pixels.size(); ++i) {
+    if (i % image.channels != static_cast<size_t>(colours.channels)) colours.pixels.push_back(image.pixels[i]);
+  }
+  return colours;
+}
+
+void SetAlpha(Image* image, const std::function<int(uint32_t x, uint32_t y)>& alpha) {
+  for (uint32_t i = 0; i < image->width * image->height; ++i) {
+    image->pixels[(i + 1) * image->channels - 1] = static_cast<uint8_t>(alpha(i % image->width, i / image->width));
+  }
+}
+
+TEST(CodecTest, AlphaIsLossless) {
+  std::mt19937 random(1);
+  const std::function<int(uint32_t, uint32_t)> planes[] = {
+      [&random](uint32_t, uint32_t) { return static_cast<int>(random() & 255); },
+      [](uint32_t x, uint32_t y) { return static_cast<int>(x + y); },
+      [](uint32_t x, uint32_t y) { return x * x + y * y < 900 ? 255 : 0; },
+      [](uint32_t, uint32_t) { return 0; },
+  };
+  for (const int channels : {2, 4}) {
+    for (const auto& [w, h] : {std::pair{1, 1}, std::pair{33, 17}, std::pair{201, 150}}) {
+      for (const auto& plane : planes) {
+        SCOPED_TRACE(testing::Message() << channels << " channels, " << w << "x" << h);
+        Image image = SyntheticImage(w, h, channels);
+        SetAlpha(&image, plane);
+        if (w == 1) image.pixels.back() = 77;
+        EncodeOptions options = ToyOptions();
+        options.tile_size = 64;
+        const std::vector<uint8_t> file = EncodeOrDie(image, options);
+        const auto back = Decode(file.data(), file.size(), ToyDecodeOptions());
+        ASSERT_TRUE(back.ok()) << back.status().message();
+        EXPECT_EQ(back->channels, channels);
+        ASSERT_EQ(back->pixels.size(), image.pixels.size());
+        EXPECT_EQ(AlphaOf(*back), AlphaOf(image));
+        // The colours are those of the same picture without alpha.
+        const std::vector<uint8_t> bare = EncodeOrDie(WithoutAlpha(image), options);
+        EXPECT_EQ(WithoutAlpha(*back).pixels, Decode(bare.data(), bare.size(), ToyDecodeOptions())->pixels);
+        const auto info = Inspect(file.data(), file.size());
+        EXPECT_EQ(info->channels, channels);
+        EXPECT_GT(info->alpha_bytes, 0u);
+        EXPECT_LT(info->alpha_bytes + bare.size(), file.size());
+      }
+    }
+  }
+}
+
+TEST(CodecTest, OpaqueAlphaIsDropped) {
+  for (const int channels : {2, 4}) {
+    Image image = SyntheticImage(70, 40, channels);
+    SetAlpha(&image, [](uint32_t, uint32_t) { return 255; });
+    const std::vector<uint8_t> file = EncodeOrDie(image, ToyOptions());
+    EXPECT_EQ(file, EncodeOrDie(WithoutAlpha(image), ToyOptions()));
+    EXPECT_EQ(Decode(file.data(), file.size(), ToyDecodeOptions())->channels, channels - 1);
+    EXPECT_EQ(Inspect(file.data(), file.size())->alpha_bytes, 0u);
+    image.pixels.back() = 254;
+    EXPECT_NE(EncodeOrDie(image, ToyOptions()), file);
+  }
+}
+
+Image ImageWithEverything() {
+  Image image = SyntheticImage(40, 30, 4);
+  for (int i = 0; i < 300; ++i) image.icc.push_back(static_cast<uint8_t>(i * i));
+  image.exif = {'I', 'I', '*', 0, 8, 0, 0, 0};
+  image.xmp = {'<', 'x', '/', '>'};
+  return image;
+}
+
+TEST(CodecTest, MetadataComesBackByteForByte) {
+  const Image image = ImageWithEverything();
+  const std::vector<uint8_t> file = EncodeOrDie(image, ToyOptions());
+  const auto back = Decode(file.data(), file.size(), ToyDecodeOptions());
+  ASSERT_TRUE(back.ok()) << back.status().message();
+  EXPECT_EQ(back->icc, image.icc);
+  EXPECT_EQ(back->exif, image.exif);
+  EXPECT_EQ(back->xmp, image.xmp);
+  const auto info = Inspect(file.data(), file.size());
+  EXPECT_EQ(info->icc_bytes, 300u);
+  EXPECT_EQ(info->exif_bytes, 8u);
+  EXPECT_EQ(info->xmp_bytes, 4u);
+}
+
+TEST(CodecTest, StrippingLeavesThePictureOnly) {
+  Image image = ImageWithEverything();
+  EncodeOptions options = ToyOptions();
+  options.strip_metadata = true;
+  const std::vector<uint8_t> file = EncodeOrDie(image, options);
+  const auto back = Decode(file.data(), file.size(), ToyDecodeOptions());
+  ASSERT_TRUE(back.ok());
+  EXPECT_TRUE(back->icc.empty() && back->exif.empty() && back->xmp.empty());
+  EXPECT_EQ(back->channels, 4);
+  image.icc.clear(), image.exif.clear(), image.xmp.clear();
+  EXPECT_EQ(file, EncodeOrDie(image, ToyOptions()));
+}
+
+/// Gives the metadata only after the last row, as files may.
+class LateSource : public RowSource {
+ public:
+  explicit LateSource(const Image& image) : image_(image), header_(image) { header_.exif.clear(); }
+  const ImageHeader& header() const override { return header_; }
+  Status ReadRow(uint8_t* row) override {
+    std::memcpy(row, image_.pixels.data() + next_++ * image_.RowBytes(), image_.RowBytes());
+    if (next_ == image_.height) header_.exif = image_.exif;
+    return Status();
+  }
+
+ private:
+  const Image& image_;
+  ImageHeader header_;
+  size_t next_ = 0;
+};
+
+TEST(CodecTest, MetadataMayComeAfterTheRows) {
+  const Image image = ImageWithEverything();
+  LateSource source(image);
+  const auto file = Encode(source, ToyOptions());
+  ASSERT_TRUE(file.ok());
+  EXPECT_EQ(*file, EncodeOrDie(image, ToyOptions()));
+}
+
+TEST(CodecTest, DamageToAFileWithEverythingIsAnError) {
+  const std::vector<uint8_t> file = EncodeOrDie(ImageWithEverything(), ToyOptions(30));
+  for (size_t size = 0; size < file.size(); ++size) {
+    const auto back = Decode(file.data(), size, ToyDecodeOptions());
+    ASSERT_FALSE(back.ok()) << size;
+    EXPECT_NE(back.status().code(), StatusCode::kInternal) << back.status().message();
+  }
+  for (size_t bit = 0; bit < file.size() * 8; bit += 3) {
+    std::vector<uint8_t> damaged = file;
+    damaged[bit / 8] ^= static_cast<uint8_t>(1 << bit % 8);
+    const auto back = Decode(damaged.data(), damaged.size(), ToyDecodeOptions());
+    ASSERT_FALSE(back.ok()) << bit;
+    EXPECT_NE(back.status().code(), StatusCode::kInternal) << back.status().message();
+  }
+}
+
+/// Puts sound checksums on the chunks before DATA, so that damage gets past them. See bitstream/FORMAT.md.
+void MendChecksums(std::vector<uint8_t>* file) {
+  size_t at = 8;
+  while (at + 5 < file->size() && std::memcmp(file->data() + at, "DATA", 4) != 0) {
+    size_t payload = at + 4, length = 0;
+    for (int shift = 0; payload < file->size(); shift += 7) {
+      length |= static_cast<size_t>((*file)[payload] & 127) << shift;
+      if ((*file)[payload++] < 128 || shift > 28) break;
+    }
+    if (length > file->size() || payload + length + 4 > file->size()) return;
+    const uint32_t crc = bitstream::Crc32(file->data() + at, payload + length - at);
+    for (int i = 0; i < 4; ++i) (*file)[payload + length + i] = static_cast<uint8_t>(crc >> 8 * i);
+    at = payload + length + 4;
+  }
+}
+
+TEST(CodecTest, DamageBehindSoundChecksumsIsAnErrorOrAPicture) {
+  const std::vector<uint8_t> file = EncodeOrDie(ImageWithEverything(), ToyOptions(30));
+  std::vector<uint8_t> same = file;
+  MendChecksums(&same);
+  ASSERT_EQ(same, file);
+  DecodeOptions options = ToyDecodeOptions();
+  options.max_pixels = 1 << 20;
+  size_t head_end = 0, errors = 0, pictures = 0;
+  while (std::memcmp(file.data() + head_end, "iccp", 4) != 0) ++head_end;
+  for (size_t bit = head_end * 8; std::memcmp(file.data() + bit / 8, "DATA", 4) != 0; bit += 5) {
+    std::vector<uint8_t> damaged = file;
+    damaged[bit / 8] ^= static_cast<uint8_t>(1 << bit % 8);
+    MendChecksums(&damaged);
+    const auto back = Decode(damaged.data(), damaged.size(), options);
+    back.ok() ? ++pictures : ++errors;
+    EXPECT_NE(back.status().code(), StatusCode::kInternal) << back.status().message();
+  }
+  EXPECT_GT(errors, 100u);
+  EXPECT_GT(pictures, 100u);
 }
 
 TEST(CodecTest, TheDefaultModelCompressesAPicture) {

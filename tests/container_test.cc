@@ -9,8 +9,10 @@
 #include <cstdlib>
 #include <new>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "bitstream/alpha.h"
 #include "bitstream/byte_writer.h"
 #include "bitstream/checksum.h"
 
@@ -204,6 +206,160 @@ TEST(ContainerTest, RejectsTruncatedHeader) {
   }
 }
 
+const Attachments& SomeAttachments() {
+  static const Attachments attachments = [] {
+    Attachments made;
+    for (size_t kind = 0; kind < kMetadataKinds; ++kind) {
+      for (size_t i = 0; i < 300; ++i) made.metadata[kind].push_back(static_cast<uint8_t>(i * i + kind));
+    }
+    AlphaWriter writer(150, 128);
+    Bytes row(150);
+    for (int y = 0; y < 128; ++y) {
+      for (size_t x = 0; x < row.size(); ++x) row[x] = static_cast<uint8_t>(x * 2 > 100 ? 255 : x * 2);
+      EXPECT_TRUE(writer.AddRow(row.data(), 1).ok());
+    }
+    made.alpha = writer.Finish().value();
+    return made;
+  }();
+  return attachments;
+}
+
+/// SmallFile with alpha and all metadata.
+Bytes FullFile() {
+  Header header = SmallHeader();
+  header.colour_type = 4;
+  return WriteContainer(header, SmallTiles(), SomeAttachments()).value();
+}
+
+/// SmallFile of another colour type with chunks of the test's choice, their checksums sound.
+Bytes WithPayloads(uint32_t colour_type, const std::vector<std::pair<std::string, Bytes>>& chunks) {
+  Header header = SmallHeader();
+  header.colour_type = colour_type;
+  Bytes bytes = Signature();
+  Append("HEAD", Head(header), &bytes);
+  for (const auto& [type, payload] : chunks) Append(type, payload, &bytes);
+  const Bytes small = SmallFile();
+  bytes.insert(bytes.end(), small.begin() + kSignatureSize + kSmallHeadSize, small.end());
+  return bytes;
+}
+
+/// The payload of a chunk of metadata that says it has `size` bytes.
+Bytes MetadataPayload(uint32_t size, const Bytes& content) {
+  Bytes payload;
+  ByteWriter(&payload).WriteVarint(size);
+  const Bytes frame = CompressFrame(content.data(), content.size()).value();
+  payload.insert(payload.end(), frame.begin(), frame.end());
+  return payload;
+}
+
+TEST(ContainerTest, RoundTripsAlphaAndMetadata) {
+  const Bytes bytes = FullFile();
+  const Result<Container> container = ParseContainer(bytes.data(), bytes.size());
+  ASSERT_TRUE(container.ok()) << container.status().message();
+  EXPECT_TRUE(CheckAllTiles(*container, bytes.data(), bytes.size()).ok());
+  EXPECT_EQ(container->header.colour_type, 4u);
+  for (size_t kind = 0; kind < kMetadataKinds; ++kind) {
+    EXPECT_EQ(container->metadata[kind].content_size, 300u);
+    EXPECT_EQ(ReadMetadata(*container, bytes.data(), static_cast<MetadataKind>(kind)).value(),
+              SomeAttachments().metadata[kind]);
+  }
+  const auto alpha = bytes.begin() + static_cast<std::ptrdiff_t>(container->alpha.offset);
+  EXPECT_EQ(Bytes(alpha, alpha + static_cast<std::ptrdiff_t>(container->alpha.size)), SomeAttachments().alpha);
+}
+
+TEST(ContainerTest, WritesOnlyWhatThereIs) {
+  Attachments attachments;
+  attachments.metadata[1] = {1, 2, 3};
+  const Bytes bytes = WriteContainer(SmallHeader(), SmallTiles(), attachments).value();
+  const Container container = ParseContainer(bytes.data(), bytes.size()).value();
+  EXPECT_EQ(container.alpha.size, 0u);
+  EXPECT_EQ(container.metadata[0].size, 0u);
+  EXPECT_TRUE(ReadMetadata(container, bytes.data(), MetadataKind::kIcc).value().empty());
+  EXPECT_EQ(ReadMetadata(container, bytes.data(), MetadataKind::kExif).value(), (Bytes{1, 2, 3}));
+  EXPECT_EQ(WriteContainer(SmallHeader(), SmallTiles(), {}).value(), SmallFile());
+}
+
+TEST(ContainerTest, RejectsDamageToAlphaAndMetadata) {
+  const Bytes bytes = FullFile();
+  for (size_t size = 0; size < bytes.size(); ++size) {
+    EXPECT_EQ(CheckFile(bytes, size).code(), StatusCode::kTruncated) << size;
+  }
+  for (size_t bit = 0; bit < 8 * bytes.size(); ++bit) {
+    Bytes flipped = bytes;
+    flipped[bit / 8] ^= static_cast<uint8_t>(1 << bit % 8);
+    const StatusCode code = CheckFile(flipped).code();
+    EXPECT_TRUE(code == StatusCode::kDamaged || code == StatusCode::kTruncated) << "bit " << bit;
+  }
+}
+
+TEST(ContainerTest, HoldsAlphaToTheColourType) {
+  const Bytes& alpha = SomeAttachments().alpha;
+  EXPECT_TRUE(CheckFile(WithPayloads(2, {{"ALPH", alpha}})).ok());
+  EXPECT_TRUE(CheckFile(WithPayloads(4, {{"ALPH", alpha}})).ok());
+  ExpectError(CheckFile(WithPayloads(3, {{"ALPH", alpha}})), StatusCode::kDamaged,
+              "an ALPH chunk, which colour type 3 does not have");
+  ExpectError(CheckFile(WithPayloads(4, {})), StatusCode::kDamaged,
+              "there is no ALPH chunk, which colour type 4 needs");
+  EXPECT_EQ(CheckFile(WithPayloads(4, {{"ALPH", {}}})).code(), StatusCode::kDamaged);
+  const Bytes other = CompressFrame(alpha.data(), alpha.size()).value();
+  EXPECT_EQ(CheckFile(WithPayloads(4, {{"ALPH", other}})).code(), StatusCode::kDamaged) << "another size";
+
+  Header header = SmallHeader();
+  Attachments attachments;
+  header.colour_type = 4;
+  ExpectError(WriteContainer(header, SmallTiles(), attachments).status(), StatusCode::kInvalidArgument,
+              "colour type 4 needs an alpha plane");
+  header.colour_type = 1;
+  attachments.alpha = alpha;
+  ExpectError(WriteContainer(header, SmallTiles(), attachments).status(), StatusCode::kInvalidArgument,
+              "colour type 1 does not have an alpha plane");
+}
+
+TEST(ContainerTest, HoldsMetadataAndAlphaToTheirOrder) {
+  const Bytes block = MetadataPayload(3, {1, 2, 3});
+  const std::pair<std::string, Bytes> icc = {"iccp", block}, exif = {"exif", block}, xmp = {"xmpd", block};
+  const std::pair<std::string, Bytes> alpha = {"ALPH", SomeAttachments().alpha}, other = {"abcd", {1}};
+  EXPECT_TRUE(CheckFile(WithPayloads(4, {icc, exif, xmp, alpha})).ok());
+  EXPECT_TRUE(CheckFile(WithPayloads(4, {other, icc, other, xmp, other, alpha, other})).ok());
+  ExpectError(CheckFile(WithPayloads(4, {exif, icc, alpha})), StatusCode::kDamaged,
+              "a second iccp chunk, or one behind its place");
+  EXPECT_EQ(CheckFile(WithPayloads(4, {alpha, xmp})).code(), StatusCode::kDamaged);
+  for (const auto& twice : {icc, exif, xmp, alpha}) {
+    EXPECT_EQ(CheckFile(WithPayloads(4, {twice, twice})).code(), StatusCode::kDamaged) << twice.first;
+  }
+}
+
+TEST(ContainerTest, RejectsMetadataOfTheWrongSize) {
+  const auto check = [](const Bytes& payload) { return CheckFile(WithPayloads(3, {{"exif", payload}})); };
+  EXPECT_TRUE(check(MetadataPayload(3, {1, 2, 3})).ok());
+  ExpectError(check(MetadataPayload(4, {1, 2, 3})), StatusCode::kDamaged,
+              "exif chunk: the zstd frame holds 3 bytes, 4 expected");
+  ExpectError(check(MetadataPayload(0, {})), StatusCode::kDamaged,
+              "exif chunk: a size of 0 bytes, 1 to 67108864 expected");
+  EXPECT_EQ(check({}).code(), StatusCode::kDamaged);
+  EXPECT_EQ(check({3}).code(), StatusCode::kDamaged);
+  Bytes longer = MetadataPayload(3, {1, 2, 3});
+  longer.push_back(0);
+  EXPECT_EQ(check(longer).code(), StatusCode::kDamaged);
+}
+
+TEST(ContainerTest, AllocatesNothingForBombs) {
+  const Bytes zeros((size_t{1} << 26) + 1);
+  const Bytes payload = MetadataPayload(static_cast<uint32_t>(zeros.size()), zeros);
+  EXPECT_LT(payload.size(), 20000u);
+  const Bytes over = WithPayloads(3, {{"iccp", payload}});
+  Bytes lying = MetadataPayload(1000, zeros);
+  const Bytes smaller = WithPayloads(3, {{"iccp", lying}});
+  largest_allocation = 0;
+  const Status status = ParseContainer(over.data(), over.size()).status();
+  EXPECT_EQ(ParseContainer(smaller.data(), smaller.size()).status().code(), StatusCode::kDamaged);
+  EXPECT_LT(largest_allocation, 1024u);
+  ExpectError(status, StatusCode::kDamaged, "iccp chunk: a size of 67108865 bytes, 1 to 67108864 expected");
+  Attachments attachments;
+  attachments.metadata[0] = zeros;
+  EXPECT_EQ(WriteContainer(SmallHeader(), SmallTiles(), attachments).status().code(), StatusCode::kLimitExceeded);
+}
+
 TEST(ContainerTest, RejectsEveryTruncation) {
   const Bytes bytes = WithChunks({"abCd", "wxyz"});
   ASSERT_TRUE(CheckFile(bytes).ok());
@@ -325,8 +481,8 @@ TEST(ContainerTest, RejectsChunksOutOfOrder) {
 TEST(ContainerTest, AsksForAnUpdateOnUnknownVersions) {
   ExpectError(ParseChanged([](Header& h) { h.format_version = 3; }), StatusCode::kUnsupportedVersion,
               "format version 3, this build reads 0; update the decoder");
-  ExpectError(ParseChanged([](Header& h) { h.colour_type = 4; }), StatusCode::kUnsupportedVersion,
-              "colour type 4, this build reads 1 (gray) and 3 (RGB); update the decoder");
+  ExpectError(ParseChanged([](Header& h) { h.colour_type = 5; }), StatusCode::kUnsupportedVersion,
+              "colour type 5, this build reads 1 (gray) to 4 (RGB and alpha); update the decoder");
   ExpectError(ParseChanged([](Header& h) { h.bit_depth = 16; }), StatusCode::kUnsupportedVersion,
               "bit depth 16, this build reads 8; update the decoder");
 }

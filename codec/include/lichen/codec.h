@@ -53,6 +53,7 @@ struct EncodeOptions {
   int threads = 0;                     // at most this many; 0: as many as the machine has
   uint32_t tile_size = 1024;           // pixels a side of what can be decoded alone: 64, 128, ..., 32768
   std::shared_ptr<const Model> model;  // null: the default model
+  bool strip_metadata = false;         // leave out ICC profile, EXIF and XMP
   ProgressCallback progress;           // may be empty
 };
 
@@ -68,21 +69,25 @@ struct Info {
   int format_version = 0;
   std::string model_id;  // 16 hexadecimal digits
   uint32_t width = 0, height = 0;
-  int channels = 0;    // 1 or 3
+  int channels = 0;    // as in ImageHeader
   int bit_depth = 0;   // 8
   double quality = 0;  // 0..100
   uint32_t tile_size = 0;
   uint32_t tiles = 0;
   uint64_t file_bytes = 0;
+  uint64_t alpha_bytes = 0;                               // as stored; 0: opaque
+  uint64_t icc_bytes = 0, exif_bytes = 0, xmp_bytes = 0;  // uncompressed; 0: none
 };
 
-/// Compresses gray or RGB of 8 bits a sample. Metadata is not stored by this version of the format.
-/// errors: kInvalidArgument for other pictures, sides of 0 or more than 2^24, or options out of range; those of
-/// `source`
+/// Compresses gray or RGB of 8 bits a sample. Alpha is kept without loss, and left out where all of it is 255; metadata
+/// is kept byte for byte, read from `source` after the last row.
+/// errors: kInvalidArgument for other pictures, sides of 0 or more than 2^24, or options out of range; kLimitExceeded
+/// for over 2^26 bytes of one kind of metadata; those of `source`
 Result<std::vector<uint8_t>> Encode(RowSource& source, const EncodeOptions& options);
 Result<std::vector<uint8_t>> Encode(const Image& image, const EncodeOptions& options);
 
 /// Decompresses into rows. All checksums are verified before the first row is written; other damage may show later.
+/// Metadata takes at most 3 * 2^26 bytes.
 /// errors: kTruncated, kDamaged, kUnsupportedVersion, kUnknownModel, kLimitExceeded; those of `sink`
 Status Decode(const uint8_t* data, size_t size, const DecodeOptions& options, RowSink& sink);
 Result<Image> Decode(const uint8_t* data, size_t size, const DecodeOptions& options);

@@ -35,6 +35,7 @@ struct Image : ImageHeader {
 class RowSource {
  public:
   virtual ~RowSource() = default;
+  /// icc, exif and xmp may be incomplete until the last row was read: files can hold them behind the samples.
   virtual const ImageHeader& header() const = 0;
   /// Writes the next row, header().RowBytes() bytes, to `row`. errors: whatever reading the picture can meet
   virtual Status ReadRow(uint8_t* row) = 0;
