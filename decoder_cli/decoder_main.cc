@@ -6,6 +6,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "encoder_cli/cli_common.h"
@@ -26,7 +27,8 @@ Example: lichen-dec photo.lic photo.png
 )";
 
 constexpr char kHelpFoot[] =
-    R"(Output must end in .png, .jpg or .jpeg, unless it is -, a device or a pipe, which get PNG; in a folder it is PNG. An
+    R"(ICC profile, EXIF and XMP are written as they were; JPEG cannot hold alpha, and the colours under it are written.
+Output must end in .png, .jpg or .jpeg, unless it is -, a device or a pipe, which get PNG; in a folder it is PNG. An
 existing file is replaced. Interrupted or failed runs leave nothing behind. Exit code: 0 success, 1 a file failed,
 2 wrong usage.)";
 
@@ -90,6 +92,11 @@ Status Explained(const Status& status, const std::string& path) {
   return status.ok() ? status : Status(status.code(), InputName(path) + ": " + status.message() + advice);
 }
 
+const char* ColoursOf(int channels) {
+  constexpr const char* kNames[] = {"gray", "gray and alpha", "RGB", "RGB and alpha"};
+  return kNames[channels - 1];
+}
+
 DecodeOptions DecodeOptionsFrom(const Options& options, const std::shared_ptr<const Model>& model) {
   DecodeOptions decode_options;
   decode_options.threads = options.threads;
@@ -104,17 +111,22 @@ class WatchedSink : public RowSink {
   explicit WatchedSink(image_io::PictureSink* sink) : sink_(sink) {}
 
   Status Begin(const ImageHeader& header) override {
-    header_ = header;
+    size_ = {header.width, header.height};
+    channels_ = header.channels;
     return status_ = sink_->Begin(header);
   }
   Status WriteRow(const uint8_t* row) override { return status_ = sink_->WriteRow(row); }
 
-  const ImageHeader& header() const { return header_; }
+  /// "768x512, RGB"
+  std::string Description() const {
+    return std::to_string(size_.first) + "x" + std::to_string(size_.second) + ", " + ColoursOf(channels_);
+  }
   const Status& status() const { return status_; }
 
  private:
   image_io::PictureSink* sink_;
-  ImageHeader header_;
+  std::pair<uint32_t, uint32_t> size_;
+  int channels_ = 1;
   Status status_;
 };
 
@@ -141,8 +153,11 @@ Status DecodeFile(const Job& job, const Options& options, const std::shared_ptr<
     LICHEN_RETURN_IF_ERROR(Explained(status, job.input));
   }
   LICHEN_RETURN_IF_ERROR(picture.value()->Finish().Prefixed(output));
-  console.Note(output + ": " + std::to_string(sink.header().width) + "x" + std::to_string(sink.header().height) +
-               (sink.header().channels == 1 ? ", gray" : ", RGB"));
+  const std::vector<std::string> dropped = picture.value()->dropped();
+  if (!dropped.empty()) {
+    console.Warning(output + ": " + Listed(dropped) + " not kept, which a JPEG file cannot hold; PNG can");
+  }
+  console.Note(output + ": " + sink.Description());
   return Status();
 }
 
@@ -162,14 +177,30 @@ nlohmann::ordered_json JsonOf(const std::string& path, const Info& info) {
           {"tile_size", info.tile_size},
           {"tiles", info.tiles},
           {"bytes", info.file_bytes},
-          {"bits_per_pixel", BitsPerPixel(info)}};
+          {"bits_per_pixel", BitsPerPixel(info)},
+          {"alpha_bytes", info.alpha_bytes},
+          {"icc_bytes", info.icc_bytes},
+          {"exif_bytes", info.exif_bytes},
+          {"xmp_bytes", info.xmp_bytes}};
+}
+
+/// "ICC profile (3144 bytes), EXIF data (812 bytes)"; empty when there is none.
+std::string MetadataOf(const Info& info) {
+  std::vector<std::string> blocks;
+  if (info.icc_bytes > 0) blocks.push_back(image_io::DescribeBlock("ICC profile", info.icc_bytes));
+  if (info.exif_bytes > 0) blocks.push_back(image_io::DescribeBlock("EXIF data", info.exif_bytes));
+  if (info.xmp_bytes > 0) blocks.push_back(image_io::DescribeBlock("XMP data", info.xmp_bytes));
+  return Listed(blocks);
 }
 
 void PrintInfo(const std::string& path, const Info& info) {
   std::printf("%s\n", path.c_str());
-  std::printf("  picture         %ux%u, %s, %d bits a sample\n", info.width, info.height,
-              info.channels == 1 ? "gray" : "RGB", info.bit_depth);
+  std::printf("  picture         %ux%u, %s, %d bits a sample\n", info.width, info.height, ColoursOf(info.channels),
+              info.bit_depth);
   std::printf("  size            %" PRIu64 " bytes, %.3f bits per pixel\n", info.file_bytes, BitsPerPixel(info));
+  if (info.alpha_bytes > 0) std::printf("  alpha           %" PRIu64 " bytes\n", info.alpha_bytes);
+  const std::string metadata = MetadataOf(info);
+  if (!metadata.empty()) std::printf("  metadata        %s\n", metadata.c_str());
   std::printf("  quality         %.4g\n", info.quality);
   std::printf("  tiles           %u of %u pixels a side\n", info.tiles, info.tile_size);
   std::printf("  model           %s\n", info.model_id.c_str());

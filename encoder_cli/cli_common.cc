@@ -207,6 +207,12 @@ bool IsLichenName(const std::string& path) {
 std::string InputName(const std::string& path) { return path == "-" ? "standard input" : path; }
 std::string OutputName(const std::string& path) { return path == "-" ? "standard output" : path; }
 
+std::string Listed(const std::vector<std::string>& things) {
+  std::string text;
+  for (const std::string& thing : things) text += (text.empty() ? "" : ", ") + thing;
+  return text;
+}
+
 ProgressMeter::ProgressMeter(const Console& console, std::string name)
     : name_(std::move(name)),
       wanted_(!console.quiet() && isatty(STDERR_FILENO) != 0),

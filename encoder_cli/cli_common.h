@@ -100,6 +100,9 @@ bool IsLichenName(const std::string& path);
 std::string InputName(const std::string& path);
 std::string OutputName(const std::string& path);
 
+/// "alpha channel, XMP data (70000 bytes)"
+std::string Listed(const std::vector<std::string>& things);
+
 /// Shows the share of the work done on a terminal's standard error, when it takes over a second; gone at the end.
 class ProgressMeter {
  public:

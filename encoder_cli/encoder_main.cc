@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "encoder_cli/cli_common.h"
+#include "image_io/exif.h"
 #include "image_io/image_file.h"
 #include "image_io/output_file.h"
 #include "lichen/codec.h"
@@ -32,6 +33,7 @@ constexpr QualityExpectation kExpectations[] = {{5, 0.09, 26.6},  {20, 0.19, 28.
                                                 {60, 0.75, 34.4}, {80, 1.25, 37.2}, {95, 1.70, 39.2}};
 
 constexpr char kHelpFoot[] = R"(
+Alpha is kept without loss, and left out where all of it is opaque. ICC profile, EXIF and XMP are kept byte for byte.
 Output must end in .lic, unless it is -, a device or a pipe; an existing file is replaced. Interrupted or failed runs
 leave nothing behind. Exit code: 0 success, 1 a file failed, 2 wrong usage.
 The file format is experimental until its version 1: keep the originals.)";
@@ -39,6 +41,7 @@ The file format is experimental until its version 1: keep the originals.)";
 struct Options : CommonOptions {
   double quality = 50;
   uint32_t tile_size = 1024;
+  bool strip = false;
 };
 
 std::string HelpFoot() {
@@ -63,6 +66,7 @@ void AddOptions(CLI::App* app, Options* options) {
                   "Quality, 0 (smallest) to 100 (best), decimals allowed (default 50)")
       ->option_text("Q")
       ->check(NumberBetween(0, 100, "the quality"));
+  app->add_flag("--strip", options->strip, "Leave out ICC profile, EXIF and XMP, which are kept otherwise");
   AddCommonOptions(app, options);
   app->add_option("--tile-size", options->tile_size,
                   "Pixels a side of what can be decoded alone: 64, 128, 256, ... 32768 (default 1024)")
@@ -76,13 +80,6 @@ Status CheckOutputName(const std::string& output) {
                 "the output of lichen-enc must end in .lic; for several inputs use -o FOLDER");
 }
 
-/// "alpha channel, ICC profile (3144 bytes)"
-std::string Listed(const std::vector<std::string>& things) {
-  std::string text;
-  for (const std::string& thing : things) text += (text.empty() ? "" : ", ") + thing;
-  return text;
-}
-
 Result<std::vector<uint8_t>> Compress(image_io::PictureSource& source, const Options& options,
                                       const std::shared_ptr<const Model>& model, const Job& job,
                                       const Console& console) {
@@ -91,6 +88,7 @@ Result<std::vector<uint8_t>> Compress(image_io::PictureSource& source, const Opt
   encode_options.quality = options.quality;
   encode_options.threads = options.threads;
   encode_options.tile_size = options.tile_size;
+  encode_options.strip_metadata = options.strip;
   encode_options.model = model;
   encode_options.progress = meter.Callback();
   return Encode(source, encode_options);
@@ -102,6 +100,15 @@ void Report(const ImageHeader& header, size_t bytes, const std::string& output, 
   std::snprintf(facts, sizeof facts, ": %ux%u, %zu bytes, %.3f bpp", header.width, header.height, bytes,
                 bits_per_pixel);
   console.Note(OutputName(output) + facts);
+}
+
+/// Without its EXIF data a picture that a camera took upright may lie on its side.
+void WarnOfTurning(const ImageHeader& header, const Options& options, const std::string& input,
+                   const Console& console) {
+  const int orientation = image_io::ExifOrientation(header.exif.data(), header.exif.size());
+  if (!options.strip || orientation == 1) return;
+  console.Warning(input + ": --strip left out EXIF orientation " + std::to_string(orientation) +
+                  ", so the picture will be shown as it is stored; turn it first");
 }
 
 Status EncodeFile(const Job& job, const Options& options, const std::shared_ptr<const Model>& model,
@@ -123,6 +130,7 @@ Status EncodeFile(const Job& job, const Options& options, const std::shared_ptr<
   LICHEN_RETURN_IF_ERROR(file.value()->Write(bytes->data(), bytes->size()).Prefixed(output));
   LICHEN_RETURN_IF_ERROR(file.value()->Finish().Prefixed(output));
 
+  WarnOfTurning(source.value()->header(), options, input, console);
   const std::vector<std::string> dropped = source.value()->dropped();
   if (!dropped.empty()) console.Warning(input + ": " + Listed(dropped) + " not kept by this version");
   Report(source.value()->header(), bytes->size(), job.output, console);

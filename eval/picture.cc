@@ -29,7 +29,30 @@ Result<Image> ReadRows(image_io::PictureSource& source) {
   for (uint32_t y = 0; y < image.height; ++y) {
     LICHEN_RETURN_IF_ERROR(source.ReadRow(image.pixels.data() + y * image.RowBytes()));
   }
+  static_cast<ImageHeader&>(image) = source.header();  // again: the metadata is complete now
   return image;
+}
+
+/// Leaves gray or RGB alone, which is what is measured, and says what else there was.
+void KeepSamplesOnly(Image* image, std::vector<std::string>* dropped) {
+  const auto drop = [dropped](const char* name, std::vector<uint8_t>* block) {
+    if (!block->empty()) dropped->push_back(image_io::DescribeBlock(name, block->size()));
+    block->clear();
+  };
+  drop("ICC profile", &image->icc);
+  drop("EXIF data", &image->exif);
+  drop("XMP data", &image->xmp);
+  if (image->channels % 2 != 0) return;
+  const int channels = image->channels--;
+  bool transparent = false;
+  size_t kept = 0;
+  for (size_t i = 0; i < image->pixels.size(); ++i) {
+    const bool is_alpha = i % channels == static_cast<size_t>(channels) - 1;
+    if (is_alpha) transparent |= image->pixels[i] != 255;
+    if (!is_alpha) image->pixels[kept++] = image->pixels[i];
+  }
+  image->pixels.resize(kept);
+  if (transparent) dropped->push_back("alpha channel");
 }
 
 Result<Image> ReadLichen(const std::string& path, const LichenSettings& settings) {
@@ -54,6 +77,7 @@ Result<Image> ReadPicture(const std::string& path, const LichenSettings& setting
   dropped->clear();
   Result<Image> image = HasExtension(path, {".lic"}) ? ReadLichen(path, settings) : ReadPngOrJpeg(path, dropped);
   if (!image.ok()) return image.status().Prefixed(path);
+  KeepSamplesOnly(&image.value(), dropped);
   return image;
 }
 

@@ -37,13 +37,4 @@ int ExifOrientation(const uint8_t* data, size_t size) {
   return 1;
 }
 
-std::string DescribeExif(const uint8_t* data, size_t size) {
-  std::string text = "EXIF data (" + std::to_string(size) + " bytes)";
-  const int orientation = ExifOrientation(data, size);
-  if (orientation != 1) {
-    text += " with orientation " + std::to_string(orientation) + " (not applied: rotate the picture first)";
-  }
-  return text;
-}
-
 }  // namespace lichen::image_io

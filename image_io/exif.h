@@ -6,15 +6,11 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <string>
 
 namespace lichen::image_io {
 
 /// The orientation tag, 1..8, of EXIF data from the TIFF header on; 1, upright, when there is none.
 int ExifOrientation(const uint8_t* data, size_t size);
-
-/// "EXIF data (812 bytes)", with a remark when it asks for the picture to be turned.
-std::string DescribeExif(const uint8_t* data, size_t size);
 
 }  // namespace lichen::image_io
 

@@ -91,6 +91,7 @@ Result<Image> ReadPicture(const std::string& path, const ReadOptions& options) {
   for (uint32_t y = 0; y < image.height; ++y) {
     LICHEN_RETURN_IF_ERROR(source->ReadRow(image.pixels.data() + image.RowBytes() * y));
   }
+  static_cast<ImageHeader&>(image) = source->header();  // again: the metadata is complete now
   return image;
 }
 

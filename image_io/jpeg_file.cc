@@ -1,24 +1,36 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "image_io/jpeg_file.h"
 
+// Each needs those before it: without jpeglib.h, the codes of jerror.h are others than the library's.
+// clang-format off
+#include <cstdio>
+#include <jpeglib.h>
 #include <jerror.h>
-#include <jpeglib.h>  // after cstdio, which it needs and does not include
+// clang-format on
 
 #include <algorithm>
 #include <csetjmp>
 #include <cstddef>
-#include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include "image_io/exif.h"
-
 namespace lichen::image_io {
 namespace {
 
 constexpr size_t kBufferBytes = size_t{1} << 16;
+
+// Metadata in markers. EXIF and XMP are one marker each; the profile is cut into as many as it takes.
+constexpr int kExifMarker = JPEG_APP0 + 1, kXmpMarker = JPEG_APP0 + 1, kIccMarker = JPEG_APP0 + 2;
+constexpr size_t kMarkerBytes = 65533;  // content of one marker
+constexpr char kExifName[] = "Exif\0";
+constexpr char kXmpName[] = "http://ns.adobe.com/xap/1.0/";
+constexpr char kExtendedXmpName[] = "http://ns.adobe.com/xmp/extension/";
+constexpr char kIccName[] = "ICC_PROFILE";
+constexpr size_t kMaxIccBytes = 255 * (kMarkerBytes - sizeof kIccName - 2);  // two numbers: marker, of how many
+
 constexpr int kMaxScans = 500;  // real files have about ten; more only cost time (libjpeg-turbo's own advice)
 
 // libjpeg reports errors by a callback that must not return. As with libpng, every call is made inside Session::Run, in
@@ -80,9 +92,14 @@ class Session {
   Status status_;
 };
 
-bool StartsWith(const jpeg_marker_struct& marker, const char* text, size_t size) {
-  return marker.data_length >= size && std::memcmp(marker.data, text, size) == 0;
+/// Whether it starts with `name`, of `size` bytes, its final zero included.
+bool StartsWith(const jpeg_marker_struct& marker, const char* name, size_t size) {
+  return marker.data_length >= size && std::memcmp(marker.data, name, size) == 0;
 }
+
+struct FreeMemory {
+  void operator()(uint8_t* memory) const { std::free(memory); }
+};
 
 class JpegSource : public PictureSource {
  public:
@@ -97,7 +114,9 @@ class JpegSource : public PictureSource {
 
  private:
   Status CheckColours();
-  void CollectMetadata();
+  Status CollectMetadata();
+  void KeepBlock(const jpeg_marker_struct& marker, size_t name_size, const char* what, std::vector<uint8_t>* block);
+  Status CollectIcc();
   Status FillBuffer();
   void FailScans();
 
@@ -136,8 +155,8 @@ Status JpegSource::Open() {
     info_.src = &manager_;
     progress_.progress_monitor = OnProgress;
     info_.progress = &progress_;
-    jpeg_save_markers(&info_, JPEG_APP0 + 1, 0xffff);
-    jpeg_save_markers(&info_, JPEG_APP0 + 2, 0xffff);
+    jpeg_save_markers(&info_, kExifMarker, 0xffff);  // and XMP
+    jpeg_save_markers(&info_, kIccMarker, 0xffff);
     jpeg_read_header(&info_, TRUE);
   }));
   LICHEN_RETURN_IF_ERROR(CheckSize(info_.image_width, info_.image_height, options_));
@@ -145,8 +164,7 @@ Status JpegSource::Open() {
   header_.width = info_.image_width;
   header_.height = info_.image_height;
   header_.bit_depth = 8;
-  CollectMetadata();
-  return Status();
+  return CollectMetadata();
 }
 
 Status JpegSource::CheckColours() {
@@ -183,22 +201,52 @@ Status JpegSource::ReadRow(uint8_t* row) {
 }
 
 /// What the markers before the picture hold. APP1: EXIF, XMP (Adobe's specification, part 3); APP2: ICC, MPF.
-void JpegSource::CollectMetadata() {
-  constexpr size_t kExifName = 6, kXmpName = 29, kIccName = 14;  // bytes with the final zero; ICC: and two numbers
-  size_t icc = 0, xmp = 0;
-  bool further_pictures = false;
+Status JpegSource::CollectMetadata() {
+  size_t extended_xmp = 0;
+  bool icc = false, further_pictures = false;
   for (const jpeg_marker_struct* marker = info_.marker_list; marker != nullptr; marker = marker->next) {
-    if (StartsWith(*marker, "Exif\0\0", kExifName)) {
-      dropped_.push_back(DescribeExif(marker->data + kExifName, marker->data_length - kExifName));
+    if (StartsWith(*marker, kExifName, sizeof kExifName)) {
+      KeepBlock(*marker, sizeof kExifName, "further EXIF data", &header_.exif);
     }
-    if (StartsWith(*marker, "http://ns.adobe.com/", 20))
-      xmp += marker->data_length - std::min<size_t>(kXmpName, marker->data_length);
-    if (StartsWith(*marker, "ICC_PROFILE", 12) && marker->data_length > kIccName) icc += marker->data_length - kIccName;
+    if (StartsWith(*marker, kXmpName, sizeof kXmpName)) {
+      KeepBlock(*marker, sizeof kXmpName, "further XMP data", &header_.xmp);
+    }
+    if (StartsWith(*marker, kExtendedXmpName, sizeof kExtendedXmpName)) {
+      constexpr size_t kNumbers = 40;  // a digest, the size of all, the offset of this part
+      extended_xmp += marker->data_length - std::min<size_t>(sizeof kExtendedXmpName + kNumbers, marker->data_length);
+    }
+    icc |= StartsWith(*marker, kIccName, sizeof kIccName);
     further_pictures |= StartsWith(*marker, "MPF", 4);
   }
-  if (icc > 0) dropped_.push_back("ICC profile (" + std::to_string(icc) + " bytes)");
-  if (xmp > 0) dropped_.push_back("XMP data (" + std::to_string(xmp) + " bytes)");
+  if (icc) LICHEN_RETURN_IF_ERROR(CollectIcc());
+  if (extended_xmp > 0) dropped_.push_back(DescribeBlock("extended XMP data", extended_xmp));
   if (further_pictures) dropped_.push_back("further pictures in the file (MPF)");
+  return Status();
+}
+
+/// The first block of its kind; `what` names those that come after it.
+void JpegSource::KeepBlock(const jpeg_marker_struct& marker, size_t name_size, const char* what,
+                           std::vector<uint8_t>* block) {
+  const size_t size = marker.data_length - name_size;
+  if (block->empty()) {
+    block->assign(marker.data + name_size, marker.data + marker.data_length);
+  } else {
+    dropped_.push_back(DescribeBlock(what, size));
+  }
+}
+
+/// Joins the parts of the profile, which libjpeg refuses to do when one is missing or there twice.
+Status JpegSource::CollectIcc() {
+  JOCTET* data = nullptr;
+  unsigned size = 0;
+  LICHEN_RETURN_IF_ERROR(session_.Run([this, &data, &size] { jpeg_read_icc_profile(&info_, &data, &size); }));
+  const std::unique_ptr<uint8_t[], FreeMemory> memory(data);
+  if (memory == nullptr) {
+    dropped_.push_back("ICC profile (incomplete)");
+  } else {
+    header_.icc.assign(data, data + size);
+  }
+  return Status();
 }
 
 Status JpegSource::FillBuffer() {
@@ -257,8 +305,12 @@ class JpegSink : public PictureSink {
   Status Begin(const ImageHeader& header) override;
   Status WriteRow(const uint8_t* row) override;
   Status Finish() override;
+  std::vector<std::string> dropped() const override { return dropped_; }
 
  private:
+  void ChooseMetadata(const ImageHeader& header);
+  Status WriteMetadata();
+
   struct Manager : jpeg_destination_mgr {
     JpegSink* owner = nullptr;
   };
@@ -274,7 +326,11 @@ class JpegSink : public PictureSink {
   std::unique_ptr<ByteSink> bytes_;
   WriteOptions options_;
   std::vector<uint8_t> buffer_;
+  std::vector<uint8_t> exif_, icc_, xmp_;  // as the markers hold them: EXIF and XMP with their names
+  std::vector<std::string> dropped_;
   uint32_t rows_left_ = 0;
+  int channels_ = 0;          // of the rows that come
+  std::vector<uint8_t> row_;  // one of them without alpha
   bool begun_ = false;
 };
 
@@ -287,9 +343,13 @@ Status JpegSink::Begin(const ImageHeader& header) {
   }
   rows_left_ = header.height;
   begun_ = true;
+  channels_ = header.channels;
+  const int colours = channels_ <= 2 ? 1 : 3;
+  if (channels_ > colours) row_.resize(size_t{header.width} * colours);
+  ChooseMetadata(header);
   info_.err = session_.manager();
   info_.client_data = &session_;
-  return session_.Run([this, &header] {
+  LICHEN_RETURN_IF_ERROR(session_.Run([this, &header, colours] {
     jpeg_create_compress(&info_);
     manager_.owner = this;
     manager_.init_destination = [](j_compress_ptr info) { static_cast<Manager*>(info->dest)->owner->ResetBuffer(); };
@@ -298,8 +358,8 @@ Status JpegSink::Begin(const ImageHeader& header) {
     info_.dest = &manager_;
     info_.image_width = header.width;
     info_.image_height = header.height;
-    info_.input_components = header.channels;
-    info_.in_color_space = header.channels == 1 ? JCS_GRAYSCALE : JCS_RGB;
+    info_.input_components = colours;
+    info_.in_color_space = colours == 1 ? JCS_GRAYSCALE : JCS_RGB;
     jpeg_set_defaults(&info_);
     jpeg_set_quality(&info_, options_.jpeg_quality, TRUE);
     for (int i = 0; i < info_.num_components; ++i) {  // 4:4:4
@@ -307,12 +367,43 @@ Status JpegSink::Begin(const ImageHeader& header) {
       info_.comp_info[i].v_samp_factor = 1;
     }
     jpeg_start_compress(&info_, TRUE);
+  }));
+  return WriteMetadata();
+}
+
+/// Keeps what fits.
+void JpegSink::ChooseMetadata(const ImageHeader& header) {
+  if (channels_ % 2 == 0) dropped_.push_back("alpha channel");
+  const auto choose = [this](const std::vector<uint8_t>& block, const char* name, size_t name_size, size_t most,
+                             const char* what, std::vector<uint8_t>* kept) {
+    if (block.empty()) return;
+    if (block.size() + name_size > most) return dropped_.push_back(DescribeBlock(what, block.size()));
+    kept->assign(name, name + name_size);
+    kept->insert(kept->end(), block.begin(), block.end());
+  };
+  choose(header.exif, kExifName, sizeof kExifName, kMarkerBytes, "EXIF data", &exif_);
+  choose(header.xmp, kXmpName, sizeof kXmpName, kMarkerBytes, "XMP data", &xmp_);
+  choose(header.icc, nullptr, 0, kMaxIccBytes, "ICC profile", &icc_);
+}
+
+Status JpegSink::WriteMetadata() {
+  return session_.Run([this] {
+    if (!exif_.empty()) jpeg_write_marker(&info_, kExifMarker, exif_.data(), static_cast<unsigned>(exif_.size()));
+    if (!xmp_.empty()) jpeg_write_marker(&info_, kXmpMarker, xmp_.data(), static_cast<unsigned>(xmp_.size()));
+    if (!icc_.empty()) jpeg_write_icc_profile(&info_, icc_.data(), static_cast<unsigned>(icc_.size()));
   });
 }
 
 Status JpegSink::WriteRow(const uint8_t* row) {
   if (rows_left_ == 0) return Status(StatusCode::kInvalidArgument, "all rows have been written");
   --rows_left_;
+  if (!row_.empty()) {
+    const int colours = channels_ - 1;
+    for (uint8_t* to = row_.data(); to < row_.data() + row_.size(); row += channels_) {
+      to = std::copy_n(row, colours, to);
+    }
+    row = row_.data();
+  }
   return session_.Run([this, row] {
     JSAMPROW rows[1] = {const_cast<JSAMPROW>(row)};  // libjpeg only reads it
     jpeg_write_scanlines(&info_, rows, 1);

@@ -3,6 +3,10 @@
 
 namespace lichen::image_io {
 
+std::string DescribeBlock(const std::string& name, size_t size) {
+  return name + " (" + std::to_string(size) + " bytes)";
+}
+
 Status CheckSize(uint32_t width, uint32_t height, const ReadOptions& options) {
   const std::string size = "the picture declares " + std::to_string(width) + "x" + std::to_string(height) + " pixels";
   if (width > kMaxSide || height > kMaxSide) {
@@ -17,8 +21,7 @@ Status CheckSize(uint32_t width, uint32_t height, const ReadOptions& options) {
 }
 
 Status CheckWritable(const ImageHeader& header) {
-  if ((header.channels == 1 || header.channels == 3) && header.bit_depth == 8 && header.width > 0 &&
-      header.height > 0) {
+  if (header.channels >= 1 && header.channels <= 4 && header.bit_depth == 8 && header.width > 0 && header.height > 0) {
     return Status();
   }
   return Status(StatusCode::kInvalidArgument, "a picture of " + std::to_string(header.channels) + " channels of " +

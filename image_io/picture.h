@@ -29,16 +29,25 @@ struct WriteOptions {
   bool no_clobber = false;  // refuse an output file that exists
 };
 
-/// A picture file read as gray or RGB of 8 bits a sample.
+/// Bytes that a block of metadata may have: as many as a .lic file can hold.
+constexpr size_t kMaxMetadataBytes = size_t{1} << 26;
+
+/// "ICC profile (3144 bytes)"
+std::string DescribeBlock(const std::string& name, size_t size);
+
+/// A picture file read as gray or RGB of 8 bits a sample, with or without alpha. The metadata in its header is complete
+/// after the last row.
 class PictureSource : public RowSource {
  public:
-  /// What the rows do not carry: "alpha channel", "ICC profile (3144 bytes)", ... Complete after the last row.
+  /// What neither the rows nor the header carry: "16-bit samples", "gamma 1.0000", ... Complete after the last row.
   virtual std::vector<std::string> dropped() const = 0;
 };
 
-/// A picture file written from gray or RGB of 8 bits a sample.
+/// A picture file written from gray or RGB of 8 bits a sample, with or without alpha.
 class PictureSink : public RowSink {
  public:
+  /// What the kind of file cannot hold: "alpha channel", "XMP data (70000 bytes)", ... Complete after Begin.
+  virtual std::vector<std::string> dropped() const = 0;
   /// Call once, after the last row: the file is complete, and in its place, only from then on.
   virtual Status Finish() = 0;
 };

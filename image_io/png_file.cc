@@ -3,17 +3,23 @@
 
 #include <png.h>
 
+#include <algorithm>
 #include <csetjmp>
 #include <cstdlib>
 #include <cstring>
+#include <new>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include "image_io/exif.h"
+#include "image_io/zlib_stream.h"
 
 namespace lichen::image_io {
 namespace {
+
+constexpr uint8_t kIccChunk[] = "iCCP", kExifChunk[] = "eXIf", kXmpChunk[] = "iTXt";
+constexpr char kXmpKeyword[] = "XML:com.adobe.xmp";
 
 // libpng reports errors by longjmp, which skips destructors. So every call of it is made inside Session::Run, in a
 // lambda whose locals are plain numbers and pointers, and its callbacks build their messages in helpers that have
@@ -44,10 +50,7 @@ class Session {
   static void OnWarning(png_structp png, png_const_charp message) {
     Session* session = static_cast<Session*>(png_get_error_ptr(png));
     if (std::strncmp(message, "IDAT", 4) == 0) session->FailDamaged(message);
-    if (std::strncmp(message, "iCCP", 4) == 0) session->icc_warning_ = true;
   }
-  /// libpng drops profiles that it finds invalid.
-  bool icc_warning() const { return icc_warning_; }
 
  private:
   void FailDamaged(const char* message) {
@@ -60,7 +63,6 @@ class Session {
 
   std::jmp_buf jump_;
   Status status_;
-  bool icc_warning_ = false;
   const char* damage_advice_;
 };
 
@@ -84,8 +86,12 @@ class PngSource : public PictureSource {
   Status ReadPasses();
   Status ReadEnd();
   void Convert(const uint8_t* samples, uint8_t* row);
-  void CollectMetadata();
-  void Drop(std::string what);
+  void CheckColours();
+  void Drop(std::string what) { dropped_.push_back(std::move(what)); }
+  void KeepChunk(const png_unknown_chunk& chunk);
+  void KeepText(const png_unknown_chunk& chunk);
+  void KeepBlock(const uint8_t* data, size_t size, bool compressed, const std::string& what,
+                 std::vector<uint8_t>* block);
   Status ReadBytes(uint8_t* data, size_t size);
 
   static void OnRead(png_structp png, png_bytep data, size_t size);
@@ -109,7 +115,6 @@ class PngSource : public PictureSource {
   uint32_t next_row_ = 0;
   uint64_t bytes_read_ = 0;
 
-  bool transparent_ = false;        // some pixel is not opaque
   bool finer_than_8_bits_ = false;  // some sample is not a multiple of 257, so has no exact 8-bit value
   std::vector<std::string> dropped_;
 };
@@ -122,6 +127,10 @@ Status PngSource::Open() {
     png_set_read_fn(png_, this, OnRead);
     png_set_crc_action(png_, PNG_CRC_ERROR_QUIT, PNG_CRC_ERROR_QUIT);
     png_set_user_limits(png_, 0x7fffffff, 0x7fffffff);  // CheckSize has better words
+    // Metadata as bytes: libpng's own readers drop what they find odd and keep more than is asked for.
+    static constexpr png_byte kChunks[] = "iCCP\0eXIf\0iTXt\0tEXt\0zTXt\0cICP";
+    png_set_keep_unknown_chunks(png_, PNG_HANDLE_CHUNK_ALWAYS, kChunks, 6);
+    png_set_chunk_malloc_max(png_, kMaxMetadataBytes + 1024);  // and their keywords
     png_set_read_user_chunk_fn(png_, this, OnUnknownChunk);
     png_read_info(png_, info_);
   }));
@@ -142,7 +151,7 @@ Status PngSource::StartRows() {
   bit_depth_ = png_get_bit_depth(png_, info_);
   row_bytes_ = png_get_rowbytes(png_, info_);
   interlaced_ = png_get_interlace_type(png_, info_) != PNG_INTERLACE_NONE;
-  header_.channels = channels_ >= 3 ? 3 : 1;
+  header_.channels = channels_;
   header_.bit_depth = 8;
   if (row_bytes_ != header_.RowBytes() && !interlaced_) samples_.resize(row_bytes_);
   return Status();
@@ -178,79 +187,99 @@ Status PngSource::ReadPasses() {
 /// To the end marker, which shows that the file is whole; metadata may come this late.
 Status PngSource::ReadEnd() {
   LICHEN_RETURN_IF_ERROR(session_.Run([this] { png_read_end(png_, info_); }));
-  CollectMetadata();
+  CheckColours();
   return Status();
 }
 
-/// One row as gray or RGB of 8 bits. 16-bit samples are big-endian in PNG.
+/// One row as samples of 8 bits. 16-bit samples are big-endian in PNG.
 void PngSource::Convert(const uint8_t* samples, uint8_t* row) {
-  const int colours = header_.channels;
-  const bool has_alpha = channels_ > colours;
-  const int sample_bytes = bit_depth_ / 8;
-  for (uint32_t x = 0; x < header_.width; ++x) {
-    for (int c = 0; c < colours; ++c) {
-      const uint8_t* sample = samples + c * sample_bytes;
-      if (sample_bytes == 1) {
-        *row++ = sample[0];
-      } else {
-        const uint32_t value = uint32_t{sample[0]} << 8 | sample[1];
-        finer_than_8_bits_ |= sample[0] != sample[1];
-        *row++ = static_cast<uint8_t>((value * 255 + 32767) / 65535);
-      }
-    }
-    if (has_alpha) {
-      const uint8_t* alpha = samples + colours * sample_bytes;
-      transparent_ |= alpha[0] != 255 || alpha[sample_bytes - 1] != 255;
-    }
-    samples += channels_ * sample_bytes;
+  const size_t count = header_.RowBytes();
+  if (bit_depth_ == 8) {
+    std::copy_n(samples, count, row);
+    return;
+  }
+  for (size_t i = 0; i < count; ++i, samples += 2) {
+    const uint32_t value = uint32_t{samples[0]} << 8 | samples[1];
+    finer_than_8_bits_ |= samples[0] != samples[1];
+    row[i] = static_cast<uint8_t>((value * 255 + 32767) / 65535);
   }
 }
 
 std::vector<std::string> PngSource::dropped() const {
   std::vector<std::string> all;
-  if (transparent_) all.push_back("alpha channel");
   if (finer_than_8_bits_) all.push_back("16-bit samples");
   all.insert(all.end(), dropped_.begin(), dropped_.end());
   return all;
 }
 
-void PngSource::Drop(std::string what) { dropped_.push_back(std::move(what)); }
-
-void PngSource::CollectMetadata() {
-  png_charp name = nullptr;
-  png_bytep data = nullptr;
-  png_uint_32 size = 0;
-  int compression = 0;
+/// Colours that are described otherwise than by a profile; what describes sRGB says nothing new.
+void PngSource::CheckColours() {
   int srgb_intent = 0;
-  if (png_get_iCCP(png_, info_, &name, &compression, &data, &size) != 0) {
-    Drop("ICC profile (" + std::to_string(size) + " bytes)");
-  } else if (session_.icc_warning()) {
-    Drop("ICC profile (invalid)");
-  } else if (png_get_sRGB(png_, info_, &srgb_intent) == 0) {
-    constexpr png_fixed_point kSrgbGamma = 45455, kTolerance = 500;  // in 1/100000
-    png_fixed_point gamma = kSrgbGamma;
-    if (png_get_gAMA_fixed(png_, info_, &gamma) != 0 && std::abs(gamma - kSrgbGamma) > kTolerance) {
-      Drop("gamma " + std::to_string(gamma / 100000.0).substr(0, 6));
-    }
-    png_fixed_point c[8] = {};
-    constexpr png_fixed_point kSrgb[8] = {31270, 32900, 64000, 33000, 30000, 60000, 15000, 6000};  // white, R, G, B
-    if (png_get_cHRM_fixed(png_, info_, &c[0], &c[1], &c[2], &c[3], &c[4], &c[5], &c[6], &c[7]) != 0) {
-      bool differs = false;
-      for (int i = 0; i < 8; ++i) differs |= std::abs(c[i] - kSrgb[i]) > kTolerance;
-      if (differs) Drop("colour primaries");
-    }
+  if (!header_.icc.empty() || png_get_sRGB(png_, info_, &srgb_intent) != 0) return;
+  constexpr png_fixed_point kSrgbGamma = 45455, kTolerance = 500;  // in 1/100000
+  png_fixed_point gamma = kSrgbGamma;
+  if (png_get_gAMA_fixed(png_, info_, &gamma) != 0 && std::abs(gamma - kSrgbGamma) > kTolerance) {
+    Drop("gamma " + std::to_string(gamma / 100000.0).substr(0, 6));
   }
-  if (png_get_eXIf_1(png_, info_, &size, &data) != 0) Drop(DescribeExif(data, size));
-  png_textp text = nullptr;
-  int texts = 0;
-  png_get_text(png_, info_, &text, &texts);
-  for (int i = 0; i < texts; ++i) {
-    const std::string key = text[i].key;
-    if (key == "XML:com.adobe.xmp") {
-      Drop("XMP data (" + std::to_string(text[i].itxt_length + text[i].text_length) + " bytes)");
-    } else if (key.rfind("Raw profile type ", 0) == 0) {  // how ImageMagick keeps EXIF, XMP and IPTC
-      Drop("profile \"" + key.substr(17) + "\"");
+  png_fixed_point c[8] = {};
+  constexpr png_fixed_point kSrgb[8] = {31270, 32900, 64000, 33000, 30000, 60000, 15000, 6000};  // white, R, G, B
+  if (png_get_cHRM_fixed(png_, info_, &c[0], &c[1], &c[2], &c[3], &c[4], &c[5], &c[6], &c[7]) != 0) {
+    bool differs = false;
+    for (int i = 0; i < 8; ++i) differs |= std::abs(c[i] - kSrgb[i]) > kTolerance;
+    if (differs) Drop("colour primaries");
+  }
+}
+
+void PngSource::KeepChunk(const png_unknown_chunk& chunk) {
+  const std::string type(reinterpret_cast<const char*>(chunk.name), 4);
+  const uint8_t* data = chunk.data;
+  const uint8_t* end = data + chunk.size;
+  if (type == "acTL") Drop("animation (only the first frame is used)");
+  if (type == "cICP") Drop("colour description (cICP)");
+  if (type == "iCCP") {  // name, 0, method, zlib stream
+    data = std::find(data, end, 0);
+    data += std::min<ptrdiff_t>(2, end - data);
+    KeepBlock(data, static_cast<size_t>(end - data), true, "ICC profile", &header_.icc);
+  }
+  if (type == "eXIf") {
+    static constexpr uint8_t kJpegName[] = {'E', 'x', 'i', 'f', 0, 0};  // which some programs leave in front
+    if (chunk.size >= sizeof kJpegName && std::equal(kJpegName, kJpegName + sizeof kJpegName, data)) {
+      data += sizeof kJpegName;
     }
+    KeepBlock(data, static_cast<size_t>(end - data), false, "EXIF data", &header_.exif);
+  }
+  if (type == "iTXt" || type == "tEXt" || type == "zTXt") KeepText(chunk);
+}
+
+/// Of texts only XMP is kept, and those are named in which ImageMagick hides EXIF, XMP and IPTC.
+void PngSource::KeepText(const png_unknown_chunk& chunk) {
+  const uint8_t* data = chunk.data;
+  const uint8_t* end = data + chunk.size;
+  const uint8_t* key_end = std::find(data, end, 0);
+  const std::string key(data, key_end);
+  if (key.rfind("Raw profile type ", 0) == 0) Drop("profile \"" + key.substr(17) + "\"");
+  if (key != kXmpKeyword || std::memcmp(chunk.name, kXmpChunk, 4) != 0) return;
+  if (end - key_end < 5) return Drop("XMP data (damaged)");
+  const bool compressed = key_end[1] != 0;
+  data = std::find(key_end + 3, end, 0);  // the end of the language
+  data = data == end ? end : std::find(data + 1, end, 0);
+  if (data == end) return Drop("XMP data (damaged)");
+  ++data;
+  KeepBlock(data, static_cast<size_t>(end - data), compressed, "XMP data", &header_.xmp);
+}
+
+/// The first block of its kind, unless it is damaged or too large.
+void PngSource::KeepBlock(const uint8_t* data, size_t size, bool compressed, const std::string& what,
+                          std::vector<uint8_t>* block) {
+  if (!block->empty()) return Drop("further " + what);
+  if (compressed) {
+    std::optional<std::vector<uint8_t>> content = Inflate(data, size, kMaxMetadataBytes);
+    if (!content) return Drop(what + " (damaged or over " + std::to_string(kMaxMetadataBytes) + " bytes)");
+    *block = std::move(*content);
+  } else if (size > kMaxMetadataBytes) {
+    Drop(DescribeBlock(what, size));
+  } else {
+    block->assign(data, data + size);
   }
 }
 
@@ -280,13 +309,18 @@ void PngSource::OnRead(png_structp png, png_bytep data, size_t size) {
   if (!ok) source->session_.Jump();
 }
 
-/// Chunks that this libpng has no reader for. 1: seen to; 0: as libpng sees fit, which refuses critical ones.
+/// Chunks with metadata, and those that this libpng has no reader for. 1: seen to; 0: as libpng sees fit, which refuses
+/// critical ones; -1: an error.
 int PngSource::OnUnknownChunk(png_structp png, png_unknown_chunkp chunk) {
   PngSource* source = static_cast<PngSource*>(png_get_user_chunk_ptr(png));
   const bool critical = (chunk->name[0] & 0x20) == 0;
   if (critical) return 0;
-  if (std::memcmp(chunk->name, "acTL", 4) == 0) source->Drop("animation (only the first frame is used)");
-  if (std::memcmp(chunk->name, "cICP", 4) == 0) source->Drop("colour description (cICP)");
+  try {
+    source->KeepChunk(*chunk);
+  } catch (const std::bad_alloc&) {
+    source->session_.Fail(Status(StatusCode::kOutOfMemory, "there is not enough memory for this PNG picture"));
+    return -1;
+  }
   return 1;
 }
 
@@ -299,8 +333,10 @@ class PngSink : public PictureSink {
   Status Begin(const ImageHeader& header) override;
   Status WriteRow(const uint8_t* row) override;
   Status Finish() override;
+  std::vector<std::string> dropped() const override { return {}; }
 
  private:
+  Status WriteMetadata(const ImageHeader& header);
   static void OnWrite(png_structp png, png_bytep data, size_t size);
   static void OnFlush(png_structp) {}
 
@@ -321,8 +357,9 @@ Status PngSink::Begin(const ImageHeader& header) {
     if (info_ == nullptr) return;
     png_set_write_fn(png_, this, OnWrite, OnFlush);
     png_set_user_limits(png_, 0x7fffffff, 0x7fffffff);
-    png_set_IHDR(png_, info_, header.width, header.height, 8,
-                 header.channels == 1 ? PNG_COLOR_TYPE_GRAY : PNG_COLOR_TYPE_RGB, PNG_INTERLACE_NONE,
+    constexpr int kColourTypes[] = {PNG_COLOR_TYPE_GRAY, PNG_COLOR_TYPE_GRAY_ALPHA, PNG_COLOR_TYPE_RGB,
+                                    PNG_COLOR_TYPE_RGB_ALPHA};
+    png_set_IHDR(png_, info_, header.width, header.height, 8, kColourTypes[header.channels - 1], PNG_INTERLACE_NONE,
                  PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
     png_set_compression_level(png_, options_.png_level);
     png_set_compression_buffer_size(png_, 1 << 16);
@@ -331,6 +368,31 @@ Status PngSink::Begin(const ImageHeader& header) {
     png_write_info(png_, info_);
   }));
   if (info_ == nullptr) return Status(StatusCode::kOutOfMemory, "there is not enough memory to write a PNG picture");
+  return WriteMetadata(header);
+}
+
+/// The chunks are made here, since libpng would refuse or change some that it finds odd.
+Status PngSink::WriteMetadata(const ImageHeader& header) {
+  const auto write = [this](const uint8_t* type, const std::vector<uint8_t>& chunk) {
+    return session_.Run([this, type, &chunk] { png_write_chunk(png_, type, chunk.data(), chunk.size()); });
+  };
+  const auto append = [](const std::vector<uint8_t>& bytes, std::vector<uint8_t>* chunk) {
+    chunk->insert(chunk->end(), bytes.begin(), bytes.end());
+  };
+  if (!header.icc.empty()) {
+    static constexpr char kStart[] = "ICC profile\0";  // and the 0 of its only compression method
+    std::vector<uint8_t> chunk(kStart, kStart + sizeof kStart);
+    constexpr size_t kSmall = 1000;  // may compress so well that libpng takes the chunk, of under 92 bytes, for damaged
+    append(Deflate(header.icc, header.icc.size() < kSmall ? 0 : 9), &chunk);
+    LICHEN_RETURN_IF_ERROR(write(kIccChunk, chunk));
+  }
+  if (!header.exif.empty()) LICHEN_RETURN_IF_ERROR(write(kExifChunk, header.exif));
+  if (!header.xmp.empty()) {
+    std::vector<uint8_t> chunk(kXmpKeyword, kXmpKeyword + sizeof kXmpKeyword);
+    chunk.insert(chunk.end(), 4, 0);  // not compressed, by no method; no language, no translated keyword
+    append(header.xmp, &chunk);
+    LICHEN_RETURN_IF_ERROR(write(kXmpChunk, chunk));
+  }
   return Status();
 }
 

@@ -12,8 +12,9 @@
 
 namespace lichen::image_io {
 
-/// Reads any PNG as gray or RGB of 8 bits: palettes are looked up, alpha is dropped and the colour under it kept, 16
-/// bits become 8 by rounding. Interlaced pictures are held in memory whole, others one row at a time.
+/// Reads any PNG as gray or RGB of 8 bits, with alpha where the file has it, even if all is opaque: palettes are looked
+/// up, 16 bits become 8 by rounding. ICC profile, EXIF and XMP are given as they are, in the header, and the picture is
+/// not turned. Interlaced pictures are held in memory whole, others one row at a time.
 /// errors: kTruncated, kDamaged, kLimitExceeded, kOutOfMemory; those of `bytes`; they come as late as the last row
 Result<std::unique_ptr<PictureSource>> OpenPng(std::unique_ptr<ByteSource> bytes, const ReadOptions& options);
 

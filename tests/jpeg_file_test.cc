@@ -219,20 +219,54 @@ TEST(JpegSourceTest, RefusesMorePixelsThanAllowed) {
   EXPECT_TRUE(Read(WriteWithLibjpeg(Spec()), options).status.ok());
 }
 
-TEST(JpegSourceTest, TellsOfMetadata) {
+Bytes BytesOf(const std::string& text) { return Bytes(text.begin(), text.end()); }
+
+const std::string kExifOnItsSide("II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x08\0\0\0\0\0\0\0", 26);
+const std::string kXmpStart("http://ns.adobe.com/xap/1.0/\0", 29);
+
+TEST(JpegSourceTest, KeepsMetadata) {
   Spec spec;
-  std::string exif("Exif\0\0II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x08\0\0\0\0\0\0\0", 32);
-  spec.markers = {{JPEG_APP0 + 1, exif},
-                  {JPEG_APP0 + 1, std::string("http://ns.adobe.com/xap/1.0/\0<x/>", 33)},
-                  {JPEG_APP0 + 2, std::string("ICC_PROFILE\0\1\2", 14) + std::string(1000, 'a')},
+  spec.markers = {{JPEG_APP0 + 1, std::string("Exif\0\0", 6) + kExifOnItsSide},
+                  {JPEG_APP0 + 1, kXmpStart + "<x/>"},
                   {JPEG_APP0 + 2, std::string("ICC_PROFILE\0\2\2", 14) + std::string(500, 'b')},
+                  {JPEG_APP0 + 2, std::string("ICC_PROFILE\0\1\2", 14) + std::string(1000, 'a')},
                   {JPEG_COM, "a comment"}};
-  EXPECT_EQ(Read(WriteWithLibjpeg(spec)).dropped,
-            (std::vector<std::string>{"EXIF data (26 bytes) with orientation 8 (not applied: rotate the picture first)",
-                                      "ICC profile (1500 bytes)", "XMP data (4 bytes)"}));
-  exif[24] = 1;
-  spec.markers = {{JPEG_APP0 + 1, exif}};
-  EXPECT_EQ(Read(WriteWithLibjpeg(spec)).dropped, std::vector<std::string>{"EXIF data (26 bytes)"});
+  const ReadResult read = Read(WriteWithLibjpeg(spec));
+  ASSERT_TRUE(read.status.ok()) << read.status.message();
+  EXPECT_TRUE(read.dropped.empty()) << testing::PrintToString(read.dropped);
+  EXPECT_EQ(read.image.exif, BytesOf(kExifOnItsSide));
+  EXPECT_EQ(read.image.xmp, BytesOf("<x/>"));
+  EXPECT_EQ(read.image.icc, BytesOf(std::string(1000, 'a') + std::string(500, 'b')));
+  EXPECT_LT(MeanError(read.image), 2) << "not turned";
+}
+
+TEST(JpegSourceTest, TellsOfMetadataThatItCannotKeep) {
+  Spec spec;
+  spec.markers = {{JPEG_APP0 + 1, std::string("Exif\0\0", 6) + kExifOnItsSide},
+                  {JPEG_APP0 + 1, std::string("Exif\0\0more", 10)},
+                  {JPEG_APP0 + 1, std::string("http://ns.adobe.com/xmp/extension/\0", 35) + std::string(140, 'x')},
+                  {JPEG_APP0 + 2, std::string("ICC_PROFILE\0\1\2", 14) + std::string(1000, 'a')},
+                  {JPEG_APP0 + 2, std::string("MPF\0II*\0", 8)}};
+  const ReadResult read = Read(WriteWithLibjpeg(spec));
+  ASSERT_TRUE(read.status.ok()) << read.status.message();
+  EXPECT_EQ(read.image.exif, BytesOf(kExifOnItsSide));
+  EXPECT_TRUE(read.image.icc.empty() && read.image.xmp.empty());
+  EXPECT_EQ(read.dropped,
+            (std::vector<std::string>{"further EXIF data (4 bytes)", "ICC profile (incomplete)",
+                                      "extended XMP data (100 bytes)", "further pictures in the file (MPF)"}));
+}
+
+TEST(JpegSourceTest, IgnoresMarkersThatAreTooShort) {
+  Spec spec;
+  for (const std::string& start : {std::string("Exif\0\0", 6), kXmpStart, std::string("ICC_PROFILE\0\1\1", 14),
+                                   std::string("http://ns.adobe.com/xmp/extension/\0", 35), std::string("MPF\0", 4)}) {
+    for (size_t size = 0; size < start.size(); ++size) {
+      spec.markers = {{JPEG_APP0 + 1, start.substr(0, size)}, {JPEG_APP0 + 2, start.substr(0, size)}};
+      const ReadResult read = Read(WriteWithLibjpeg(spec));
+      ASSERT_TRUE(read.status.ok()) << read.status.message();
+      EXPECT_TRUE(read.image.icc.empty() && read.image.exif.empty() && read.image.xmp.empty());
+    }
+  }
 }
 
 Bytes WriteWithSink(const ImageHeader& header, int quality) {
@@ -267,6 +301,64 @@ TEST(JpegSinkTest, RoundTripsGrayAndRgb) {
   }
 }
 
+Bytes Pattern(size_t size) {
+  Bytes bytes(size);
+  for (size_t i = 0; i < size; ++i) bytes[i] = static_cast<uint8_t>(i * i / 7);
+  return bytes;
+}
+
+TEST(JpegSinkTest, RoundTripsMetadata) {
+  for (const size_t icc_size : {size_t{1}, size_t{65519}, size_t{65520}, size_t{200000}, size_t{255} * 65519}) {
+    ImageHeader header;
+    header.width = header.height = 16;
+    header.icc = Pattern(icc_size);
+    header.exif = Pattern(65527);
+    header.xmp = Pattern(65504);
+    const ReadResult read = Read(WriteWithSink(header, 95));
+    ASSERT_TRUE(read.status.ok()) << read.status.message();
+    EXPECT_TRUE(read.dropped.empty()) << testing::PrintToString(read.dropped);
+    EXPECT_EQ(read.image.icc, header.icc);
+    EXPECT_EQ(read.image.exif, header.exif);
+    EXPECT_EQ(read.image.xmp, header.xmp);
+  }
+}
+
+TEST(JpegSinkTest, TellsWhatItCannotHold) {
+  for (const int channels : {2, 4}) {
+    ImageHeader header;
+    header.width = header.height = 1;
+    header.channels = channels;
+    header.icc = Pattern(size_t{255} * 65519 + 1);
+    header.exif = Pattern(65528);
+    header.xmp = Pattern(65505);
+    Bytes bytes;
+    const auto sink = CreateJpeg(std::make_unique<MemorySink>(&bytes), {});
+    ASSERT_TRUE(sink->Begin(header).ok());
+    EXPECT_EQ(sink->dropped(), (std::vector<std::string>{"alpha channel", "EXIF data (65528 bytes)",
+                                                         "XMP data (65505 bytes)", "ICC profile (16707346 bytes)"}));
+    const Bytes row(4, 100);
+    ASSERT_TRUE(sink->WriteRow(row.data()).ok());
+    ASSERT_TRUE(sink->Finish().ok());
+    const ReadResult read = Read(bytes);
+    ASSERT_TRUE(read.status.ok());
+    EXPECT_EQ(read.image.channels, channels - 1);
+    EXPECT_TRUE(read.image.icc.empty() && read.image.exif.empty() && read.image.xmp.empty());
+  }
+}
+
+TEST(JpegSinkTest, WritesTheColoursUnderAlpha) {
+  for (const int channels : {2, 4}) {
+    ImageHeader header;
+    header.width = 33;
+    header.height = 21;
+    header.channels = channels;
+    const ReadResult read = Read(WriteWithSink(header, 95));
+    ASSERT_TRUE(read.status.ok());
+    EXPECT_EQ(read.image.channels, channels - 1);
+    EXPECT_LT(MeanError(read.image), 1.5);
+  }
+}
+
 TEST(JpegSinkTest, WritesWithoutSubsampling) {
   ImageHeader header;
   header.width = header.height = 16;
@@ -291,7 +383,7 @@ TEST(JpegSinkTest, RefusesWhatJpegCannotHold) {
   EXPECT_EQ(status.code(), StatusCode::kInvalidArgument);
   EXPECT_NE(status.message().find("write a PNG"), std::string::npos);
   header.width = 4;
-  header.channels = 2;
+  header.channels = 5;
   EXPECT_EQ(CreateJpeg(std::make_unique<MemorySink>(&bytes), {})->Begin(header).code(), StatusCode::kInvalidArgument);
   EXPECT_TRUE(bytes.empty());
 }

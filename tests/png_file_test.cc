@@ -11,6 +11,8 @@
 #include <string>
 #include <vector>
 
+#include "image_io/zlib_stream.h"
+
 namespace lichen::image_io {
 namespace {
 
@@ -95,20 +97,21 @@ uint32_t SampleAt(const Bytes& row, size_t index, int bit_depth) {
   return (row[bit / 8] >> (8 - bit_depth - static_cast<int>(bit % 8))) & ((1u << bit_depth) - 1);
 }
 
-/// The gray or RGB samples of 8 bits that a reader has to give, worked out without libpng.
+/// The samples of 8 bits that a reader has to give, worked out without libpng.
 Bytes ExpectedPixels(const Spec& spec) {
   Bytes pixels;
   const uint32_t most = (1u << spec.bit_depth) - 1;
   const int channels = ChannelsOf(spec.colour_type);
-  const int colours = channels >= 3 ? 3 : 1;
   for (const Bytes& row : spec.rows) {
     for (uint32_t x = 0; x < spec.width; ++x) {
       if (spec.colour_type == PNG_COLOR_TYPE_PALETTE) {
-        const png_color& colour = spec.palette[SampleAt(row, x, spec.bit_depth)];
+        const uint32_t index = SampleAt(row, x, spec.bit_depth);
+        const png_color& colour = spec.palette[index];
         pixels.insert(pixels.end(), {colour.red, colour.green, colour.blue});
+        if (!spec.palette_alpha.empty()) pixels.push_back(spec.palette_alpha[index]);
         continue;
       }
-      for (int c = 0; c < colours; ++c) {
+      for (int c = 0; c < channels; ++c) {
         const uint32_t value = SampleAt(row, size_t{x} * channels + c, spec.bit_depth);
         pixels.push_back(static_cast<uint8_t>((value * 255 + most / 2) / most));
       }
@@ -136,6 +139,7 @@ ReadResult Read(const Bytes& bytes, const ReadOptions& options = {}) {
     result.status = source.value()->ReadRow(row.data());
     result.image.pixels.insert(result.image.pixels.end(), row.begin(), row.end());
   }
+  static_cast<ImageHeader&>(result.image) = source.value()->header();
   result.dropped = source.value()->dropped();
   return result;
 }
@@ -172,10 +176,10 @@ Bytes IccProfile() {
   return profile;
 }
 
-Bytes IccChunk(const Bytes& profile) {
+Bytes IccChunk(const Bytes& profile, int level = 0) {
   Bytes compressed(compressBound(profile.size()));
   uLongf size = compressed.size();
-  compress2(compressed.data(), &size, profile.data(), profile.size(), 0);  // libpng refuses chunks of very few bytes
+  compress2(compressed.data(), &size, profile.data(), profile.size(), level);
   Bytes chunk = BytesOf(std::string("name\0\0", 6));
   chunk.insert(chunk.end(), compressed.begin(), compressed.begin() + static_cast<std::ptrdiff_t>(size));
   return chunk;
@@ -209,7 +213,7 @@ TEST(PngSourceTest, ReadsEveryKindOfPng) {
         EXPECT_EQ(read.image.width, width);
         EXPECT_EQ(read.image.height, height);
         EXPECT_EQ(read.image.bit_depth, 8);
-        EXPECT_EQ(read.image.channels, (kind.colour_type & PNG_COLOR_MASK_COLOR) != 0 ? 3 : 1);
+        EXPECT_EQ(read.image.channels, kind.colour_type == PNG_COLOR_TYPE_PALETTE ? 3 : ChannelsOf(kind.colour_type));
         EXPECT_EQ(read.image.pixels, ExpectedPixels(spec));
       }
     }
@@ -276,25 +280,13 @@ TEST(PngSourceTest, RefusesRowsBeyondTheLast) {
   EXPECT_EQ(source.value()->ReadRow(row.data()).code(), StatusCode::kInvalidArgument);
 }
 
-TEST(PngSourceTest, TellsOfAlphaOnlyWhereSomePixelIsTransparent) {
-  for (const int bit_depth : {8, 16}) {
-    Spec spec = RandomSpec(4, 4, PNG_COLOR_TYPE_RGB_ALPHA, bit_depth, false);
-    const size_t bytes = static_cast<size_t>(bit_depth / 8);
-    for (Bytes& row : spec.rows) {
-      for (uint8_t& byte : row) byte = 0xff;
-    }
-    EXPECT_TRUE(Read(WriteWithLibpng(spec)).dropped.empty());
-    spec.rows[3][16 * bytes - 1] = 0xfe;  // the last pixel's alpha
-    EXPECT_EQ(Read(WriteWithLibpng(spec)).dropped, std::vector<std::string>{"alpha channel"});
-  }
-}
-
-TEST(PngSourceTest, TellsOfTransparentPaletteEntries) {
+TEST(PngSourceTest, LooksUpTransparentPaletteEntries) {
   Spec spec = RandomSpec(4, 4, PNG_COLOR_TYPE_PALETTE, 1, false);
-  spec.palette_alpha = {0, 0};
+  spec.palette_alpha = {0, 77};
   const ReadResult read = Read(WriteWithLibpng(spec));
+  EXPECT_EQ(read.image.channels, 4);
   EXPECT_EQ(read.image.pixels, ExpectedPixels(spec)) << "the colour is kept";
-  EXPECT_EQ(read.dropped, std::vector<std::string>{"alpha channel"});
+  EXPECT_TRUE(read.dropped.empty());
 }
 
 TEST(PngSourceTest, TellsOf16BitsOnlyWhere8DoNotHoldThem) {
@@ -305,22 +297,89 @@ TEST(PngSourceTest, TellsOf16BitsOnlyWhere8DoNotHoldThem) {
   EXPECT_EQ(Read(WriteWithLibpng(spec)).dropped, std::vector<std::string>{"16-bit samples"});
 }
 
-TEST(PngSourceTest, TellsOfMetadata) {
+TEST(PngSourceTest, KeepsMetadata) {
+  const auto read = [](const std::string& type, const Bytes& data) {
+    const ReadResult result = Read(WithChunk(SmallPng(), type, data));
+    EXPECT_TRUE(result.status.ok()) << result.status.message();
+    EXPECT_TRUE(result.dropped.empty()) << testing::PrintToString(result.dropped);
+    return result.image;
+  };
+  for (const Bytes& profile : {IccProfile(), Bytes(200), Bytes(300000, 7)}) {
+    EXPECT_EQ(read("iCCP", IccChunk(profile)).icc, profile) << "even one that libpng finds odd";
+  }
+  EXPECT_EQ(read("eXIf", ExifWithOrientation(6)).exif, ExifWithOrientation(6));
+  Bytes named = BytesOf(std::string("Exif\0\0", 6));
+  const Bytes exif = ExifWithOrientation(3);
+  named.insert(named.end(), exif.begin(), exif.end());
+  EXPECT_EQ(read("eXIf", named).exif, exif);
+  EXPECT_TRUE(read("eXIf", {}).exif.empty());
+
+  EXPECT_EQ(read("iTXt", BytesOf(std::string("XML:com.adobe.xmp\0\0\0\0\0<x/>", 26))).xmp, BytesOf("<x/>"));
+  EXPECT_EQ(read("iTXt", BytesOf(std::string("XML:com.adobe.xmp\0\0\0de\0k\0<x\0>", 29))).xmp,
+            BytesOf(std::string("<x\0>", 4)));
+  Bytes compressed = BytesOf(std::string("XML:com.adobe.xmp\0\1\0\0\0", 22));
+  const Bytes stream = Deflate(Bytes(100000, 'x'));
+  compressed.insert(compressed.end(), stream.begin(), stream.end());
+  EXPECT_EQ(read("iTXt", compressed).xmp, Bytes(100000, 'x'));
+  EXPECT_TRUE(read("iTXt", BytesOf(std::string("Comment\0\0\0\0\0hello", 17))).xmp.empty());
+}
+
+TEST(PngSourceTest, KeepsMetadataBehindThePicture) {
+  Bytes file = SmallPng();
+  const Bytes with = WithChunk(file, "eXIf", ExifWithOrientation(6));
+  const Bytes chunk(with.begin() + 33, with.begin() + 33 + 12 + 26);
+  file.insert(file.end() - 12, chunk.begin(), chunk.end());
+  EXPECT_EQ(Read(file).image.exif, ExifWithOrientation(6));
+}
+
+TEST(PngSourceTest, TellsOfMetadataThatItCannotKeep) {
   const auto dropped = [](const std::string& type, const Bytes& data) {
     const ReadResult read = Read(WithChunk(SmallPng(), type, data));
     EXPECT_TRUE(read.status.ok()) << read.status.message();
+    EXPECT_TRUE(read.image.icc.empty() && read.image.exif.empty() && read.image.xmp.empty());
     return testing::PrintToString(read.dropped);
   };
-  EXPECT_EQ(dropped("iCCP", IccChunk(IccProfile())), "{ \"ICC profile (132 bytes)\" }");
-  EXPECT_EQ(dropped("iCCP", IccChunk(Bytes(200))), "{ \"ICC profile (invalid)\" }");
-  EXPECT_EQ(dropped("eXIf", ExifWithOrientation(1)), "{ \"EXIF data (26 bytes)\" }");
-  EXPECT_EQ(dropped("eXIf", ExifWithOrientation(6)),
-            "{ \"EXIF data (26 bytes) with orientation 6 (not applied: rotate the picture first)\" }");
-  EXPECT_EQ(dropped("iTXt", BytesOf(std::string("XML:com.adobe.xmp\0\0\0\0\0<x/>", 26))), "{ \"XMP data (4 bytes)\" }");
+  const std::string bad_icc = "{ \"ICC profile (damaged or over 67108864 bytes)\" }";
+  Bytes icc = IccChunk(IccProfile());
+  icc.resize(icc.size() - 10);
+  EXPECT_EQ(dropped("iCCP", icc), bad_icc);
+  for (const std::string& text :
+       {std::string("name"), std::string("name\0", 5), std::string("\0\0", 2), std::string()}) {
+    EXPECT_EQ(dropped("iCCP", BytesOf(text)), bad_icc);
+  }
+  EXPECT_EQ(dropped("iCCP", IccChunk(Bytes((size_t{1} << 26) + 1), 9)), bad_icc) << "a bomb";
+  for (const size_t size : {18, 20, 21}) {
+    EXPECT_EQ(dropped("iTXt", BytesOf(std::string("XML:com.adobe.xmp\0\0\0\0\0", size))), "{ \"XMP data (damaged)\" }");
+  }
+  EXPECT_EQ(dropped("zTXt", BytesOf(std::string("Raw profile type exif\0\0x", 24))), R"({ "profile \"exif\"" })");
   EXPECT_EQ(dropped("gAMA", {0, 1, 0x86, 0xa0}), "{ \"gamma 1.0000\" }");
   EXPECT_EQ(dropped("gAMA", {0, 0, 0xb1, 0x8f}), "{}") << "sRGB's";
   EXPECT_EQ(dropped("acTL", {0, 0, 0, 2, 0, 0, 0, 0}), "{ \"animation (only the first frame is used)\" }");
+  EXPECT_EQ(dropped("cICP", {9, 16, 0, 1}), "{ \"colour description (cICP)\" }");
   EXPECT_EQ(dropped("tEXt", BytesOf(std::string("Software\0x", 10))), "{}");
+  const ReadResult twice =
+      Read(WithChunk(WithChunk(SmallPng(), "eXIf", ExifWithOrientation(1)), "eXIf", ExifWithOrientation(6)));
+  EXPECT_EQ(twice.image.exif, ExifWithOrientation(6));
+  EXPECT_EQ(twice.dropped, std::vector<std::string>{"further EXIF data"});
+}
+
+TEST(PngSourceTest, SurvivesDamagedMetadata) {
+  Bytes chunk = BytesOf(std::string("XML:com.adobe.xmp\0\1\0\0\0", 22));
+  const Bytes stream = Deflate(BytesOf("<x>some text, some more text</x>"));
+  chunk.insert(chunk.end(), stream.begin(), stream.end());
+  const Bytes icc = IccChunk(IccProfile());
+  for (size_t i = 0; i < chunk.size(); ++i) {
+    Bytes damaged = chunk;
+    damaged[i] ^= 0x15;
+    EXPECT_TRUE(Read(WithChunk(SmallPng(), "iTXt", damaged)).status.ok());
+    damaged = Bytes(chunk.begin(), chunk.begin() + static_cast<std::ptrdiff_t>(i));
+    EXPECT_TRUE(Read(WithChunk(SmallPng(), "iTXt", damaged)).status.ok());
+  }
+  for (size_t i = 0; i < icc.size(); ++i) {
+    Bytes damaged = icc;
+    damaged[i] ^= 0x15;
+    EXPECT_TRUE(Read(WithChunk(SmallPng(), "iCCP", damaged)).status.ok());
+  }
 }
 
 /// The file that a sink makes of random pixels, which go to `pixels`.
@@ -338,8 +397,8 @@ Bytes WriteWithSink(const ImageHeader& header, const WriteOptions& options, Byte
   return bytes;
 }
 
-TEST(PngSinkTest, RoundTripsGrayAndRgb) {
-  for (const int channels : {1, 3}) {
+TEST(PngSinkTest, RoundTripsGrayAndRgbWithAndWithoutAlpha) {
+  for (const int channels : {1, 2, 3, 4}) {
     for (const int level : {0, 2, 9}) {
       ImageHeader header;
       header.width = 31;
@@ -357,11 +416,58 @@ TEST(PngSinkTest, RoundTripsGrayAndRgb) {
   }
 }
 
+TEST(PngSinkTest, RoundTripsMetadata) {
+  ImageHeader header;
+  header.width = header.height = 9;
+  header.icc = Bytes(100000, 3);
+  header.icc[7] = 1;
+  header.exif = ExifWithOrientation(8);
+  header.xmp = BytesOf(std::string("<x>\0</x>", 8));
+  Bytes pixels;
+  const ReadResult read = Read(WriteWithSink(header, {}, &pixels));
+  ASSERT_TRUE(read.status.ok()) << read.status.message();
+  EXPECT_EQ(read.image.icc, header.icc);
+  EXPECT_EQ(read.image.exif, header.exif);
+  EXPECT_EQ(read.image.xmp, header.xmp);
+  EXPECT_TRUE(read.dropped.empty());
+}
+
+TEST(PngSinkTest, WritesMetadataThatLibpngReads) {
+  ImageHeader header;
+  header.width = header.height = 9;
+  header.icc = IccProfile();
+  header.exif = ExifWithOrientation(8);
+  header.xmp = BytesOf("<x/>");
+  Bytes pixels;
+  const Bytes file = WriteWithSink(header, {}, &pixels);
+  png_structp png = png_create_read_struct(PNG_LIBPNG_VER_STRING, nullptr, nullptr, nullptr);
+  png_infop info = png_create_info_struct(png);
+  MemorySource source(file.data(), file.size());
+  png_set_read_fn(png, &source, [](png_structp p, png_bytep data, size_t size) {
+    (void)static_cast<MemorySource*>(png_get_io_ptr(p))->Read(data, size);
+  });
+  png_read_info(png, info);
+  png_charp name = nullptr;
+  png_bytep data = nullptr;
+  png_uint_32 size = 0;
+  int compression = 0;
+  ASSERT_NE(png_get_iCCP(png, info, &name, &compression, &data, &size), 0u);
+  EXPECT_EQ(Bytes(data, data + size), header.icc);
+  ASSERT_NE(png_get_eXIf_1(png, info, &size, &data), 0u);
+  EXPECT_EQ(Bytes(data, data + size), header.exif);
+  png_textp text = nullptr;
+  int texts = 0;
+  ASSERT_EQ(png_get_text(png, info, &text, &texts), 1);
+  EXPECT_STREQ(text[0].key, "XML:com.adobe.xmp");
+  EXPECT_STREQ(text[0].text, "<x/>");
+  png_destroy_read_struct(&png, &info, nullptr);
+}
+
 TEST(PngSinkTest, RefusesWhatItCannotHold) {
   Bytes bytes;
   ImageHeader header;
   header.width = header.height = 4;
-  header.channels = 4;
+  header.channels = 5;
   EXPECT_EQ(CreatePng(std::make_unique<MemorySink>(&bytes), {})->Begin(header).code(), StatusCode::kInvalidArgument);
   header.channels = 3;
   header.bit_depth = 16;

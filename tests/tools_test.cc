@@ -180,17 +180,107 @@ TEST_F(ToolsTest, StandardStreamsCarryTheSameBytes) {
 }
 
 TEST_F(ToolsTest, WarnsOfWhatIsNotKept) {
-  Bytes pixels(16 * 16 * 4, 100);
+  Bytes pixels(16 * 16 * 8, 100);
+  pixels[1] = 101;
   png_image image = {};
   image.version = PNG_IMAGE_VERSION;
   image.width = image.height = 16;
-  image.format = PNG_FORMAT_RGBA;
-  ASSERT_NE(png_image_write_to_file(&image, (folder_ / "alpha.png").c_str(), 0, pixels.data(), 0, nullptr), 0);
-  const std::string warning = "lichen-enc: alpha.png: alpha channel not kept by this version\n";
-  const Finished run = Encode({"alpha.png", "alpha.lic"});
+  image.format = PNG_FORMAT_LINEAR_RGB;
+  ASSERT_NE(png_image_write_to_file(&image, (folder_ / "deep.png").c_str(), 0, pixels.data(), 0, nullptr), 0);
+  const Finished run = Encode({"deep.png", "deep.lic"});
   EXPECT_EQ(run.exit_code, 0);
-  EXPECT_EQ(run.err.substr(0, warning.size()), warning);
-  EXPECT_EQ(Encode({"--quiet", "alpha.png", "alpha.lic"}).err, "");
+  EXPECT_NE(run.err.find("lichen-enc: deep.png: 16-bit samples"), std::string::npos) << run.err;
+  EXPECT_NE(run.err.find("not kept by this version\n"), std::string::npos) << run.err;
+  EXPECT_EQ(Encode({"--quiet", "deep.png", "deep.lic"}).err, "");
+}
+
+Image ImageWithEverything(int channels) {
+  Image image = test::SyntheticImage(48, 32, channels);
+  image.icc.resize(150000);  // three markers of a JPEG file
+  for (size_t i = 0; i < image.icc.size(); ++i) image.icc[i] = static_cast<uint8_t>(i * i / 3);
+  const std::string exif("MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0", 26);
+  image.exif.assign(exif.begin(), exif.end());
+  const std::string xmp = "<?xpacket begin=''?><x/>";
+  image.xmp.assign(xmp.begin(), xmp.end());
+  return image;
+}
+
+void ExpectSameMetadata(const Image& a, const Image& b) {
+  EXPECT_EQ(a.icc, b.icc);
+  EXPECT_EQ(a.exif, b.exif);
+  EXPECT_EQ(a.xmp, b.xmp);
+}
+
+TEST_F(ToolsTest, MetadataGoesBetweenAllKindsOfFiles) {
+  const Image image = ImageWithEverything(3);
+  for (const std::string from : {"from.png", "from.jpg"}) {
+    ASSERT_TRUE(image_io::WritePicture(image, folder_ / from).ok());
+    const Finished encoded = Encode({from, "a.lic"});
+    ASSERT_EQ(encoded.exit_code, 0) << encoded.err;
+    EXPECT_TRUE(IsOneLine(encoded.err)) << "no warnings: " << encoded.err;
+    for (const std::string to : {"to.png", "to.jpg"}) {
+      SCOPED_TRACE(from + " to " + to);
+      const Finished decoded = Decode({"a.lic", to});
+      ASSERT_EQ(decoded.exit_code, 0) << decoded.err;
+      EXPECT_TRUE(IsOneLine(decoded.err)) << "no warnings: " << decoded.err;
+      const auto back = image_io::ReadPicture(folder_ / to);
+      ASSERT_TRUE(back.ok()) << back.status().message();
+      ExpectSameMetadata(*back, image);
+      EXPECT_EQ(back->width, 48u) << "not turned, since the EXIF data still asks for it";
+    }
+  }
+  // And once more round.
+  ASSERT_EQ(Encode({"to.jpg", "b.lic"}).exit_code, 0);
+  ASSERT_EQ(Decode({"b.lic", "b.png"}).exit_code, 0);
+  ExpectSameMetadata(*image_io::ReadPicture(folder_ / "b.png"), image);
+}
+
+TEST_F(ToolsTest, StripLeavesMetadataOut) {
+  ASSERT_TRUE(image_io::WritePicture(ImageWithEverything(3), folder_ / "from.png").ok());
+  const Finished run = Encode({"--strip", "from.png", "a.lic"});
+  ASSERT_EQ(run.exit_code, 0);
+  EXPECT_NE(run.err.find("lichen-enc: from.png: --strip left out EXIF orientation 6"), std::string::npos) << run.err;
+  EXPECT_EQ(ReadBytes(folder_ / "a.lic"), CompressedPicture()) << "as if there had been none";
+  ASSERT_EQ(Decode({"a.lic", "a.png"}).exit_code, 0);
+  ExpectSameMetadata(*image_io::ReadPicture(folder_ / "a.png"), Image());
+}
+
+TEST_F(ToolsTest, AlphaGoesToPngAndNotToJpeg) {
+  for (const int channels : {2, 4}) {
+    const std::string picture = Picture("alpha.png", 37, 21, channels);
+    const Image before = *image_io::ReadPicture(picture);
+    ASSERT_EQ(before.channels, channels);
+    ASSERT_EQ(Encode({"alpha.png", "a.lic"}).exit_code, 0);
+    EXPECT_EQ(Decode({"a.lic", "a.png"}).err,
+              std::string("a.png: 37x21, ") + (channels == 2 ? "gray and alpha\n" : "RGB and alpha\n"));
+    const Image after = *image_io::ReadPicture(folder_ / "a.png");
+    ASSERT_EQ(after.channels, channels);
+    for (size_t i = channels - 1; i < before.pixels.size(); i += channels) {
+      ASSERT_EQ(after.pixels[i], before.pixels[i]) << i;
+    }
+    const Finished run = Decode({"a.lic", "a.jpg"});
+    EXPECT_EQ(run.exit_code, 0);
+    const std::string warning = "lichen-dec: a.jpg: alpha channel not kept, which a JPEG file cannot hold; PNG can\n";
+    EXPECT_EQ(run.err.substr(0, warning.size()), warning);
+    EXPECT_EQ(image_io::ReadPicture(folder_ / "a.jpg")->channels, channels - 1);
+    EXPECT_EQ(Decode({"--quiet", "a.lic", "a.jpg"}).err, "");
+  }
+}
+
+TEST_F(ToolsTest, InfoTellsOfAlphaAndMetadata) {
+  ASSERT_TRUE(image_io::WritePicture(ImageWithEverything(4), folder_ / "from.png").ok());
+  ASSERT_EQ(Encode({"from.png", "a.lic"}).exit_code, 0);
+  const Finished text = Decode({"--info", "a.lic"});
+  for (const char* words :
+       {"48x32, RGB and alpha", "ICC profile (150000 bytes), EXIF data (26 bytes), XMP data (24 bytes)"}) {
+    EXPECT_NE(text.out.find(words), std::string::npos) << text.out;
+  }
+  const auto json = nlohmann::json::parse(Decode({"--info", "--json", "a.lic"}).out, nullptr, false);
+  EXPECT_EQ(json["channels"], 4);
+  EXPECT_GT(json["alpha_bytes"], 0);
+  EXPECT_EQ(json["icc_bytes"], 150000);
+  EXPECT_EQ(json["exif_bytes"], 26);
+  EXPECT_EQ(json["xmp_bytes"], 24);
 }
 
 TEST_F(ToolsTest, InfoTellsWhatTheHeaderSays) {
