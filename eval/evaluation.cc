@@ -4,6 +4,8 @@
 #include <chrono>
 #include <utility>
 
+#include "eval/pixels.h"
+
 namespace lichen::eval {
 namespace {
 
@@ -52,7 +54,7 @@ Result<Trial> RunTrial(const Codec& codec, double quality, const Image& image) {
   trial.decode_seconds = decoding.Seconds();
   if (!decoded.ok()) return decoded.status().Prefixed(Context(codec, quality));
 
-  const Result<Distortion> distortion = Measure(image, *decoded);
+  const Result<Distortion> distortion = Measure(image, image.channels == 1 ? ToGray(*decoded) : *decoded);
   if (!distortion.ok()) return distortion.status().Prefixed(Context(codec, quality));
   trial.distortion = *distortion;
   return trial;
@@ -140,12 +142,13 @@ Comparison Compare(const std::vector<Point>& test, const std::vector<Point>& anc
 }
 
 Result<SizeMatch> MatchSize(const Codec& codec, const Image& image, size_t bytes) {
-  // The answer lies at the first quality whose file is no smaller than `bytes`, or just below it.
-  int low = 1, high = 100;
+  const std::vector<double> ladder = codec.SizeLadder();
+  // The answer lies at the first step whose file is no smaller than `bytes`, or just below it.
+  size_t low = 0, high = ladder.size() - 1;
   while (low < high) {
-    const int middle = (low + high) / 2;
+    const size_t middle = (low + high) / 2;
     std::vector<uint8_t> file;
-    LICHEN_ASSIGN_OR_RETURN(file, codec.Encode(image, middle));
+    LICHEN_ASSIGN_OR_RETURN(file, codec.Encode(image, ladder[middle]));
     if (file.size() >= bytes) {
       high = middle;
     } else {
@@ -153,12 +156,14 @@ Result<SizeMatch> MatchSize(const Codec& codec, const Image& image, size_t bytes
     }
   }
   SizeMatch match;
-  match.quality = low;
-  LICHEN_ASSIGN_OR_RETURN(match.file, codec.Encode(image, low));
-  if (low > 1) {
+  match.quality = ladder[low];
+  LICHEN_ASSIGN_OR_RETURN(match.file, codec.Encode(image, match.quality));
+  if (low > 0) {
     std::vector<uint8_t> smaller;
-    LICHEN_ASSIGN_OR_RETURN(smaller, codec.Encode(image, low - 1));
-    if (Distance(smaller.size(), bytes) < Distance(match.file.size(), bytes)) return SizeMatch{low - 1.0, smaller};
+    LICHEN_ASSIGN_OR_RETURN(smaller, codec.Encode(image, ladder[low - 1]));
+    if (Distance(smaller.size(), bytes) < Distance(match.file.size(), bytes)) {
+      return SizeMatch{ladder[low - 1], smaller};
+    }
   }
   return match;
 }

@@ -96,7 +96,7 @@ struct SizeMatch {
   std::vector<uint8_t> file;
 };
 
-/// Searches the whole qualities 1..100, taking for granted that files grow with quality. errors: those of the codec
+/// Searches the codec's SizeLadder, taking for granted that files grow along it. errors: those of the codec
 Result<SizeMatch> MatchSize(const Codec& codec, const Image& image, size_t bytes);
 
 }  // namespace lichen::eval

@@ -16,6 +16,7 @@ class LichenCodec : public Codec {
     return std::string("lichen ") + lichen::Version() + ", model " + model_->Name() + " (" + model_->Id() + ")";
   }
   std::vector<double> DefaultQualities() const override { return {5, 20, 40, 60, 80, 95}; }
+  std::vector<double> SizeLadder() const override { return Steps(0, 100, 400); }
 
   Status CheckQuality(double quality) const override {
     if (quality >= 0 && quality <= 100) return Status();

@@ -112,6 +112,11 @@ Result<std::vector<Run>> MakeRuns(const Arguments& arguments) {
   LICHEN_ASSIGN_OR_RETURN(qualities, ParseQualities(arguments.qualities, arguments.codecs));
   std::vector<Run> runs;
   for (const std::string& name : arguments.codecs) {
+    const std::string missing = HowToInstall(name);
+    if (!missing.empty()) {
+      std::cerr << "lichen-eval: " << missing << " (skipped)\n";
+      continue;
+    }
     Run& run = runs.emplace_back();
     LICHEN_ASSIGN_OR_RETURN(run.codec, MakeCodec(name, arguments.lichen));
     const auto wanted = qualities.find(name);
@@ -300,7 +305,7 @@ int Main(int argc, char** argv) {
   app.get_formatter()->column_width(28);
   app.set_version_flag("--version", std::string("lichen-eval ") + Version());
   app.add_option("images", arguments.images, "PNG or JPEG pictures, or folders of them")->type_name("IMAGES");
-  app.add_option("--codecs", arguments.codecs, "Any of lichen, jpeg (4:2:0), jpeg-444 (default lichen,jpeg)")
+  app.add_option("--codecs", arguments.codecs, "Any of " + CodecNames() + " (default lichen,jpeg)")
       ->type_name("LIST")
       ->delimiter(',')
       ->allow_extra_args(false);

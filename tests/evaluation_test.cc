@@ -21,6 +21,7 @@ class FakeCodec : public Codec {
   std::string Name() const override { return name_; }
   std::string Version() const override { return "fake 1.0"; }
   std::vector<double> DefaultQualities() const override { return {10, 20}; }
+  std::vector<double> SizeLadder() const override { return Steps(1, 100, 99); }
   Status CheckQuality(double) const override { return Status(); }
   Result<std::vector<uint8_t>> Encode(const Image& image, double quality) const override {
     if (image.width == 13) return Status(StatusCode::kInvalidArgument, "thirteen is too unlucky");
