@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <limits>
 
 namespace lichen::eval {
 namespace {
@@ -17,30 +18,41 @@ double EndSlope(double h0, double h1, double slope0, double slope1) {
   return slope;
 }
 
-// log(bpp) as a function of quality.
+// The points that no other one beats in both rate and quality, from the cheapest to the dearest.
+std::vector<RatePoint> EfficientPoints(std::vector<RatePoint> points) {
+  std::sort(points.begin(), points.end(), [](const RatePoint& a, const RatePoint& b) {
+    return a.bpp != b.bpp ? a.bpp < b.bpp : a.quality > b.quality;
+  });
+  std::vector<RatePoint> efficient;
+  for (const RatePoint& point : points) {
+    if (efficient.empty() || point.quality > efficient.back().quality + 1e-9) efficient.push_back(point);
+  }
+  return efficient;
+}
+
+// A monotone piecewise cubic y(x) through points of increasing x.
 class Curve {
  public:
-  explicit Curve(std::vector<RatePoint> points) {
-    std::sort(points.begin(), points.end(), [](const RatePoint& a, const RatePoint& b) {
-      return a.bpp != b.bpp ? a.bpp < b.bpp : a.quality < b.quality;
-    });
-    for (const RatePoint& point : points) {
-      if (!quality_.empty() && point.quality <= quality_.back() + 1e-9) continue;  // costs more, gives no more
-      quality_.push_back(point.quality);
-      log_rate_.push_back(std::log(point.bpp));
-    }
-    if (Usable()) ComputeSlopes();
+  static Curve LogRateOverQuality(const std::vector<RatePoint>& points) {
+    Curve curve;
+    for (const RatePoint& point : EfficientPoints(points)) curve.Append(point.quality, std::log(point.bpp));
+    return curve.ComputeSlopes();
+  }
+  static Curve QualityOverLogRate(const std::vector<RatePoint>& points) {
+    Curve curve;
+    for (const RatePoint& point : EfficientPoints(points)) curve.Append(std::log(point.bpp), point.quality);
+    return curve.ComputeSlopes();
   }
 
-  bool Usable() const { return quality_.size() >= 2; }
-  double Low() const { return quality_.front(); }
-  double High() const { return quality_.back(); }
+  bool Usable() const { return x_.size() >= 2; }
+  double Low() const { return x_.front(); }
+  double High() const { return x_.back(); }
 
   // Exact: two-point Gauss-Legendre quadrature on every cubic piece.
   double Integrate(double low, double high) const {
     std::vector<double> cuts = {low};
-    for (double quality : quality_) {
-      if (quality > low && quality < high) cuts.push_back(quality);
+    for (double x : x_) {
+      if (x > low && x < high) cuts.push_back(x);
     }
     cuts.push_back(high);
     double sum = 0;
@@ -53,15 +65,21 @@ class Curve {
   }
 
  private:
-  void ComputeSlopes() {
-    const size_t pieces = quality_.size() - 1;
+  void Append(double x, double y) {
+    x_.push_back(x);
+    y_.push_back(y);
+  }
+
+  Curve& ComputeSlopes() {
+    if (!Usable()) return *this;
+    const size_t pieces = x_.size() - 1;
     std::vector<double> h(pieces), secant(pieces);
     for (size_t k = 0; k < pieces; ++k) {
-      h[k] = quality_[k + 1] - quality_[k];
-      secant[k] = (log_rate_[k + 1] - log_rate_[k]) / h[k];
+      h[k] = x_[k + 1] - x_[k];
+      secant[k] = (y_[k + 1] - y_[k]) / h[k];
     }
-    slope_.assign(quality_.size(), secant[0]);
-    if (pieces == 1) return;
+    slope_.assign(x_.size(), secant[0]);
+    if (pieces == 1) return *this;
     for (size_t k = 1; k < pieces; ++k) {
       const double weight0 = 2 * h[k] + h[k - 1], weight1 = h[k] + 2 * h[k - 1];
       const bool monotone = secant[k - 1] * secant[k] > 0;
@@ -69,32 +87,52 @@ class Curve {
     }
     slope_.front() = EndSlope(h[0], h[1], secant[0], secant[1]);
     slope_.back() = EndSlope(h[pieces - 1], h[pieces - 2], secant[pieces - 1], secant[pieces - 2]);
+    return *this;
   }
 
-  double At(double quality) const {
-    const auto next = std::upper_bound(quality_.begin() + 1, quality_.end() - 1, quality);
-    const size_t k = static_cast<size_t>(next - quality_.begin()) - 1;
-    const double h = quality_[k + 1] - quality_[k], s = (quality - quality_[k]) / h, r = 1 - s;
-    return (1 + 2 * s) * r * r * log_rate_[k] + s * r * r * h * slope_[k] + s * s * (3 - 2 * s) * log_rate_[k + 1] +
+  double At(double x) const {
+    const auto next = std::upper_bound(x_.begin() + 1, x_.end() - 1, x);
+    const size_t k = static_cast<size_t>(next - x_.begin()) - 1;
+    const double h = x_[k + 1] - x_[k], s = (x - x_[k]) / h, r = 1 - s;
+    return (1 + 2 * s) * r * r * y_[k] + s * r * r * h * slope_[k] + s * s * (3 - 2 * s) * y_[k + 1] +
            s * s * (s - 1) * h * slope_[k + 1];
   }
 
-  std::vector<double> quality_;   // strictly increasing
-  std::vector<double> log_rate_;  // never decreasing
-  std::vector<double> slope_;     // of log_rate_ over quality_, at each point
+  std::vector<double> x_;      // strictly increasing
+  std::vector<double> y_;      // strictly increasing
+  std::vector<double> slope_;  // of y over x, at each point
 };
+
+// The mean of test - anchor over what both and low..high cover.
+struct MeanDifference {
+  double value = 0;
+  double low = 0, high = 0;
+};
+
+std::optional<MeanDifference> Subtract(const Curve& test, const Curve& anchor, double low, double high) {
+  if (!test.Usable() || !anchor.Usable()) return std::nullopt;
+  low = std::max({test.Low(), anchor.Low(), low});
+  high = std::min({test.High(), anchor.High(), high});
+  if (high - low < 1e-6) return std::nullopt;
+  return MeanDifference{(test.Integrate(low, high) - anchor.Integrate(low, high)) / (high - low), low, high};
+}
 
 }  // namespace
 
 std::optional<BdRate> ComputeBdRate(const std::vector<RatePoint>& test, const std::vector<RatePoint>& anchor,
                                     const QualityRange& limits) {
-  const Curve test_curve(test), anchor_curve(anchor);
-  if (!test_curve.Usable() || !anchor_curve.Usable()) return std::nullopt;
-  const double low = std::max({test_curve.Low(), anchor_curve.Low(), limits.low});
-  const double high = std::min({test_curve.High(), anchor_curve.High(), limits.high});
-  if (high - low < 1e-6) return std::nullopt;
-  const double mean = (test_curve.Integrate(low, high) - anchor_curve.Integrate(low, high)) / (high - low);
-  return BdRate{(std::exp(mean) - 1) * 100, {low, high}};
+  const std::optional<MeanDifference> log_rate =
+      Subtract(Curve::LogRateOverQuality(test), Curve::LogRateOverQuality(anchor), limits.low, limits.high);
+  if (!log_rate) return std::nullopt;
+  return BdRate{(std::exp(log_rate->value) - 1) * 100, {log_rate->low, log_rate->high}};
+}
+
+std::optional<BdGain> ComputeBdGain(const std::vector<RatePoint>& test, const std::vector<RatePoint>& anchor) {
+  constexpr double kInfinity = std::numeric_limits<double>::infinity();
+  const std::optional<MeanDifference> quality =
+      Subtract(Curve::QualityOverLogRate(test), Curve::QualityOverLogRate(anchor), -kInfinity, kInfinity);
+  if (!quality) return std::nullopt;
+  return BdGain{quality->value, std::exp(quality->low), std::exp(quality->high)};
 }
 
 }  // namespace lichen::eval

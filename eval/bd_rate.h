@@ -2,7 +2,9 @@
 #ifndef LICHEN_EVAL_BD_RATE_H_
 #define LICHEN_EVAL_BD_RATE_H_
 
-// Bjontegaard delta rate: how many more or fewer bits one codec needs than another for the same quality.
+// Bjontegaard deltas: how many more or fewer bits one codec needs than another for the same quality, and how much
+// better or worse it is at the same rate. G. Bjontegaard, "Calculation of average PSNR differences between RD-curves",
+// VCEG-M33, 2001.
 
 #include <limits>
 #include <optional>
@@ -34,6 +36,17 @@ struct BdRate {
 /// returns nothing when a curve has fewer than two efficient points or when no interval is left
 std::optional<BdRate> ComputeBdRate(const std::vector<RatePoint>& test, const std::vector<RatePoint>& anchor,
                                     const QualityRange& limits = {});
+
+/// The mean difference in quality, and the interval of rate over which it was taken.
+struct BdGain {
+  double decibels = 0;  // above 0: the test curve is better
+  double low_bpp = 0, high_bpp = 0;
+};
+
+/// BD-PSNR, likewise for SSIM in dB: averages the difference of quality as a function of log(bpp) over the rates that
+/// both curves cover. Curves are those of ComputeBdRate with the axes exchanged.
+/// returns nothing in the same cases
+std::optional<BdGain> ComputeBdGain(const std::vector<RatePoint>& test, const std::vector<RatePoint>& anchor);
 
 }  // namespace lichen::eval
 

@@ -23,21 +23,25 @@ class Codec {
   virtual std::string Name() const = 0;
   /// Library, version and the settings that matter for the result.
   virtual std::string Version() const = 0;
+  /// All that the result depends on beside picture and quality: two codecs with one identity write the same files.
+  virtual std::string Identity() const { return Version(); }
   /// Settings that span the codec's useful range.
   virtual std::vector<double> DefaultQualities() const = 0;
+  /// Qualities in small steps, from the smallest file to the largest: what to try for a file of a given size.
+  virtual std::vector<double> SizeLadder() const = 0;
 
   /// errors: kInvalidArgument when the codec has no such quality
   virtual Status CheckQuality(double quality) const = 0;
   /// The bytes of a complete file. `image` is gray or RGB of 8 bits a sample.
   /// errors: as CheckQuality; whatever the codec reports
   virtual Result<std::vector<uint8_t>> Encode(const Image& image, double quality) const = 0;
-  /// A picture of the size and kind that was encoded.
+  /// The picture that was encoded, of its size; a gray one may come back as RGB.
   virtual Result<Image> Decode(const std::vector<uint8_t>& file) const = 0;
 };
 
 struct LichenSettings {
   std::string model;  // path of a model file; empty: the built-in model
-  int threads = 0;    // at most this many; 0: as many as the machine has
+  int threads = 0;    // at most this many, for every codec that can use several; 0: as many as the machine has
 };
 
 /// errors: those of Model::Load
@@ -48,8 +52,30 @@ enum class ChromaSampling { k420, k444 };
 /// libjpeg-turbo, optimised Huffman tables, progressive; qualities are whole numbers 1..100.
 std::unique_ptr<Codec> MakeJpegCodec(ChromaSampling sampling);
 
-/// The codec called `name`: lichen, jpeg (4:2:0) or jpeg-444. errors: kInvalidArgument for other names; as above
+/// libwebp, lossy, method 6, sharp YUV; qualities are 0..100. Only in builds that found libwebp.
+std::unique_ptr<Codec> MakeWebpCodec(int threads);
+
+/// libjxl, lossy, effort 7; qualities are butteraugli distances 0.1..15, the smaller the better. Only in builds that
+/// found libjxl.
+std::unique_ptr<Codec> MakeJxlCodec(int threads);
+
+/// libavif with libaom, 4:4:4, 8 bits, constant quality; qualities are cq-levels, whole numbers 0..63, the smaller the
+/// better. `speed` is 0 (slow) .. 10. Only in builds that found libavif.
+std::unique_ptr<Codec> MakeAvifCodec(int speed, int threads);
+
+/// "lichen, jpeg, ...": the names that MakeCodec knows, whether this build has them or not.
+std::string CodecNames();
+
+/// Empty when this build has the codec called `name` or when there is no such codec; else a sentence that says what to
+/// install.
+std::string HowToInstall(const std::string& name);
+
+/// The codec called `name`.
+/// errors: kInvalidArgument for other names and for codecs that this build lacks; those of MakeLichenCodec
 Result<std::unique_ptr<Codec>> MakeCodec(const std::string& name, const LichenSettings& settings);
+
+/// Numbers from..to in equal steps, both ends included; `to` may be the smaller one.
+std::vector<double> Steps(double from, double to, int count);
 
 /// "50", "12.5": no more digits than the number needs.
 std::string FormatQuality(double quality);

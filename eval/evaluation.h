@@ -15,6 +15,8 @@
 #include "eval/bd_rate.h"
 #include "eval/codecs.h"
 #include "eval/metrics.h"
+#include "eval/result_cache.h"
+#include "eval/timing.h"
 
 namespace lichen::eval {
 
@@ -24,7 +26,7 @@ struct Trial {
   size_t bytes = 0;  // of the whole file
   uint64_t pixels = 0;
   Distortion distortion;
-  double encode_seconds = 0, decode_seconds = 0;  // wall time inside the library
+  std::optional<Timing> timing;  // only for pictures of the timing pass
 
   double BitsPerPixel() const { return 8.0 * static_cast<double>(bytes) / static_cast<double>(pixels); }
 };
@@ -39,30 +41,62 @@ struct Picture {
 
 /// A codec with the qualities it is asked for, and what came of it.
 struct Run {
-  std::unique_ptr<Codec> codec;
+  std::unique_ptr<Codec> codec;        // of one thread, because trials run side by side
+  std::unique_ptr<Codec> timed_codec;  // the same with all threads, for the timing pass; null where there is none
   std::vector<double> qualities;
   std::vector<std::vector<Trial>> trials;  // [quality][picture]
 };
 
 /// Pictures evaluated so far, in the order in which they were added.
 struct Evaluation {
+  std::string anchor = "jpeg";  // the codec that the others are compared with, where it takes part
   std::vector<Picture> pictures;
   std::vector<Run> runs;
 };
 
-/// Called before each trial.
-using TrialCallback = std::function<void(const Codec&, double quality)>;
+/// Called after each trial, from several threads; `cached`: its result was known.
+using StepCallback = std::function<void(const Codec&, double quality, bool cached)>;
+
+/// The run of the anchor, or null when it does not take part.
+const Run* FindAnchor(const Evaluation& evaluation);
+
+/// How the work is done.
+struct Effort {
+  int workers = 1;               // trials that run side by side
+  int repetitions = 2;           // of each timed call, the fastest of which counts
+  std::string machine;           // what timings of an earlier run must have been made on to count
+  ResultCache* cache = nullptr;  // may be null
+  StepCallback on_step = [](const Codec&, double, bool) {};
+};
+
+using PictureTimings = std::vector<std::vector<Timing>>;  // [run][quality]
+
+/// Times every codec at every quality on `image`, one after another, the codecs taking turns, so that a machine that
+/// becomes slower or faster does so for all. REQUIRES: as TimeCodec. errors: those of the codecs
+Result<PictureTimings> TimePicture(const std::vector<Run>& runs, const Image& image, const Effort& effort);
 
 /// Runs every codec of `evaluation` at every quality on `image` and adds the trials, or adds nothing on error, so that
-/// all codecs are judged by the same pictures. Each codec does one untimed trial before its first timed one.
-Status AddPicture(const std::string& name, const Image& image, const TrialCallback& on_trial, Evaluation* evaluation);
+/// all codecs are judged by the same pictures. `timings` may be null.
+Status AddPicture(const std::string& name, const Image& image, const PictureTimings* timings, const Effort& effort,
+                  Evaluation* evaluation);
+
+/// Megapixels per second, over all pixels and the sum of times; the largest memory of any call.
+struct Speed {
+  double encode_wall = 0, encode_cpu = 0, decode_wall = 0, decode_cpu = 0;
+  double encode_peak_bytes = 0, decode_peak_bytes = 0;
+};
+
+/// Over the trials that were timed; empty when none was.
+std::optional<Speed> AverageSpeed(const std::vector<Trial>& trials);
+/// Over all qualities.
+std::optional<Speed> AverageSpeed(const Run& run);
 
 /// Trials at one quality, averaged over pictures.
 struct Point {
   double quality = 0;
-  double bpp = 0, psnr = 0;                   // means of the pictures' figures
-  std::optional<double> ssim, ms_ssim;        // likewise; empty when no picture has one
-  double encode_speed = 0, decode_speed = 0;  // megapixels per second: all pixels by the sum of times
+  double bpp = 0, psnr = 0, psnr_luma = 0;  // means of the pictures' figures
+  std::optional<double> ssim, ms_ssim;      // likewise; empty when no picture has one
+  std::optional<Speed> speed;
 };
 
 Point Average(const std::vector<Trial>& trials);
@@ -80,11 +114,12 @@ inline constexpr QualityRange kMiddleRange = {29, 37};
 /// How far from its ends curves may stop for the middle range to count as covered, in dB.
 inline constexpr double kMiddleRangeTolerance = 0.6;
 
-/// BD-rates of one codec against another; empty where the curves do not overlap.
+/// Bjontegaard deltas of one codec against another; empty where the curves do not overlap.
 struct Comparison {
   std::optional<BdRate> psnr;
   std::optional<BdRate> psnr_middle;  // over kMiddleRange; empty when the curves do not cover it
   std::optional<BdRate> ssim, ms_ssim;
+  std::optional<BdGain> psnr_gain, ssim_gain, ms_ssim_gain;
   bool overlap_is_short = false;  // the PSNR curves do not share kWantedOverlap
 };
 
@@ -96,7 +131,7 @@ struct SizeMatch {
   std::vector<uint8_t> file;
 };
 
-/// Searches the whole qualities 1..100, taking for granted that files grow with quality. errors: those of the codec
+/// Searches the codec's SizeLadder, taking for granted that files grow along it. errors: those of the codec
 Result<SizeMatch> MatchSize(const Codec& codec, const Image& image, size_t bytes);
 
 }  // namespace lichen::eval

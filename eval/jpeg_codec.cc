@@ -116,6 +116,7 @@ class JpegCodec : public Codec {
            ", optimised, progressive";
   }
   std::vector<double> DefaultQualities() const override { return {5, 10, 20, 35, 50, 65, 80, 90, 94}; }
+  std::vector<double> SizeLadder() const override { return Steps(1, 100, 99); }
 
   Status CheckQuality(double quality) const override {
     if (quality >= 1 && quality <= 100 && quality == std::floor(quality)) return Status();

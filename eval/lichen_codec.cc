@@ -2,20 +2,35 @@
 #include <utility>
 
 #include "eval/codecs.h"
+#include "eval/result_cache.h"
+#include "image_io/input_file.h"
 #include "lichen/codec.h"
 
 namespace lichen::eval {
 namespace {
 
+// Of the program that runs, where the system gives access to it.
+const std::string& ProgramHash() {
+  static const std::string hash = [] {
+    const Result<std::vector<uint8_t>> program = image_io::ReadFile("/proc/self/exe");
+    return program.ok() ? HashBytes(*program) : std::string("unknown");
+  }();
+  return hash;
+}
+
 class LichenCodec : public Codec {
  public:
-  LichenCodec(std::shared_ptr<const Model> model, int threads) : model_(std::move(model)), threads_(threads) {}
+  LichenCodec(std::shared_ptr<const Model> model, std::string model_hash, int threads)
+      : model_(std::move(model)), model_hash_(std::move(model_hash)), threads_(threads) {}
 
   std::string Name() const override { return "lichen"; }
   std::string Version() const override {
     return std::string("lichen ") + lichen::Version() + ", model " + model_->Name() + " (" + model_->Id() + ")";
   }
+  // The version does not change with every change of the code, nor the model's id with its encoder: so, hashes of both.
+  std::string Identity() const override { return Version() + ", program " + ProgramHash() + ", model " + model_hash_; }
   std::vector<double> DefaultQualities() const override { return {5, 20, 40, 60, 80, 95}; }
+  std::vector<double> SizeLadder() const override { return Steps(0, 100, 400); }
 
   Status CheckQuality(double quality) const override {
     if (quality >= 0 && quality <= 100) return Status();
@@ -39,6 +54,7 @@ class LichenCodec : public Codec {
 
  private:
   std::shared_ptr<const Model> model_;
+  std::string model_hash_;
   int threads_;
 };
 
@@ -47,7 +63,13 @@ class LichenCodec : public Codec {
 Result<std::unique_ptr<Codec>> MakeLichenCodec(const LichenSettings& settings) {
   std::shared_ptr<const Model> model;
   LICHEN_ASSIGN_OR_RETURN(model, settings.model.empty() ? Model::Default() : Model::Load(settings.model));
-  return std::unique_ptr<Codec>(new LichenCodec(std::move(model), settings.threads));
+  std::string hash = "built in";
+  if (!settings.model.empty()) {
+    std::vector<uint8_t> file;
+    LICHEN_ASSIGN_OR_RETURN(file, image_io::ReadFile(settings.model));
+    hash = HashBytes(file);
+  }
+  return std::unique_ptr<Codec>(new LichenCodec(std::move(model), hash, settings.threads));
 }
 
 }  // namespace lichen::eval

@@ -17,9 +17,15 @@
 #include <thread>
 #include <vector>
 
+#include "eval/custom_codec.h"
 #include "eval/evaluation.h"
+#include "eval/html_report.h"
 #include "eval/picture.h"
+#include "eval/plots.h"
+#include "eval/process.h"
+#include "eval/progress.h"
 #include "eval/report.h"
+#include "eval/shown_picture.h"
 #include "image_io/input_file.h"
 #include "image_io/output_file.h"
 #include "lichen/codec.h"
@@ -37,7 +43,13 @@ struct Arguments {
   std::vector<std::string> images;
   std::vector<std::string> codecs = {"lichen", "jpeg"};
   std::vector<std::string> qualities;  // "5,20,40" or "jpeg=10,50"
-  std::string csv, json;
+  std::vector<std::string> custom;     // specifications of further codecs
+  std::string anchor = "jpeg";
+  int timed_pictures = 2;
+  int repetitions = 2;
+  std::string csv, json, out;
+  std::vector<std::string> shown;  // names of the pictures in the viewer; none: the first
+  double shown_bpp = 0.4;
   // compare
   std::string original, distorted;
   // match
@@ -65,18 +77,6 @@ std::string DescribeMachine(int threads) {
   }
   return used;
 }
-
-// What is being done, in one line on a terminal, wiped when it ends.
-class ProgressLine {
- public:
-  ~ProgressLine() { Show(""); }
-  void Show(const std::string& text) {
-    if (visible_) std::fprintf(stderr, "\r\033[K%s", text.c_str());
-  }
-
- private:
-  const bool visible_ = isatty(STDERR_FILENO) != 0;
-};
 
 Result<std::vector<double>> ParseList(const std::string& text) {
   std::vector<double> numbers;
@@ -107,16 +107,62 @@ Result<std::map<std::string, std::vector<double>>> ParseQualities(const std::vec
   return qualities;
 }
 
-Result<std::vector<Run>> MakeRuns(const Arguments& arguments) {
-  std::map<std::string, std::vector<double>> qualities;
-  LICHEN_ASSIGN_OR_RETURN(qualities, ParseQualities(arguments.qualities, arguments.codecs));
-  std::vector<Run> runs;
+// The codecs of --codecs and --custom. With a line on standard error for each that this build lacks.
+struct Participants {
+  std::vector<std::string> built_in;
+  std::vector<CustomSpec> custom;
+  std::vector<std::string> names;  // of both
+};
+
+Result<Participants> ChooseCodecs(const Arguments& arguments) {
+  Participants participants;
   for (const std::string& name : arguments.codecs) {
+    const std::string missing = HowToInstall(name);
+    if (missing.empty()) {
+      participants.built_in.push_back(name);
+    } else {
+      std::cerr << "lichen-eval: " << missing << " (skipped)\n";
+    }
+  }
+  participants.names = participants.built_in;
+  for (const std::string& text : arguments.custom) {
+    LICHEN_ASSIGN_OR_RETURN(participants.custom.emplace_back(), ParseCustomSpec(text));
+    participants.names.push_back(participants.custom.back().name);
+  }
+  std::vector<std::string> sorted = participants.names;
+  std::sort(sorted.begin(), sorted.end());
+  const auto twice = std::adjacent_find(sorted.begin(), sorted.end());
+  if (twice != sorted.end()) return Status(StatusCode::kInvalidArgument, "two codecs are called " + *twice);
+  if (sorted.empty()) return Status(StatusCode::kInvalidArgument, "no codec is left to evaluate");
+  return participants;
+}
+
+Result<std::vector<Run>> MakeRuns(const Arguments& arguments) {
+  Participants participants;
+  LICHEN_ASSIGN_OR_RETURN(participants, ChooseCodecs(arguments));
+  std::map<std::string, std::vector<double>> qualities;
+  LICHEN_ASSIGN_OR_RETURN(qualities, ParseQualities(arguments.qualities, participants.names));
+  LichenSettings one_thread = arguments.lichen;
+  one_thread.threads = 1;
+  std::vector<Run> runs;
+  for (const std::string& name : participants.built_in) {
     Run& run = runs.emplace_back();
-    LICHEN_ASSIGN_OR_RETURN(run.codec, MakeCodec(name, arguments.lichen));
-    const auto wanted = qualities.find(name);
+    LICHEN_ASSIGN_OR_RETURN(run.codec, MakeCodec(name, one_thread));
+    LICHEN_ASSIGN_OR_RETURN(run.timed_codec, MakeCodec(name, arguments.lichen));
+  }
+  for (const CustomSpec& spec : participants.custom) {
+    Run& run = runs.emplace_back();
+    run.codec = MakeCustomCodec(spec);
+    run.timed_codec = MakeCustomCodec(spec);
+  }
+  for (Run& run : runs) {
+    const auto wanted = qualities.find(run.codec->Name());
     run.qualities = wanted == qualities.end() ? run.codec->DefaultQualities() : wanted->second;
     for (double quality : run.qualities) LICHEN_RETURN_IF_ERROR(run.codec->CheckQuality(quality));
+  }
+  const bool known = std::count(participants.names.begin(), participants.names.end(), arguments.anchor) > 0;
+  if (!known && arguments.anchor != Arguments().anchor) {
+    return Status(StatusCode::kInvalidArgument, "--anchor " + arguments.anchor + " does not take part");
   }
   return runs;
 }
@@ -153,14 +199,109 @@ Result<Image> ReadAndWarn(const std::string& path, const LichenSettings& setting
   return image;
 }
 
-Status AddWithProgress(const std::string& path, const std::string& counter, const Image& image,
-                       Evaluation* evaluation) {
-  ProgressLine progress;
-  const auto show = [&](const Codec& codec, double quality) {
-    progress.Show(counter + path + ": " + codec.Name() + " at " + FormatQuality(quality));
+size_t TrialsPerPicture(const std::vector<Run>& runs) {
+  size_t trials = 0;
+  for (const Run& run : runs) trials += run.qualities.size();
+  return trials;
+}
+
+// `count` of the numbers 0..total-1, evenly spread.
+std::vector<size_t> Spread(size_t count, size_t total) {
+  std::vector<size_t> chosen;
+  count = std::min(count, total);
+  for (size_t i = 0; i < count; ++i) chosen.push_back((2 * i + 1) * total / (2 * count));
+  return chosen;
+}
+
+StepCallback ShowSteps(Progress* progress, const std::string& path) {
+  return [progress, path](const Codec& codec, double quality, bool cached) {
+    progress->Step(path + ", " + codec.Name() + " at " + FormatQuality(quality), cached);
   };
-  const std::string name = std::filesystem::path(path).filename().string();
-  return AddPicture(name, image, show, evaluation).Prefixed(path);
+}
+
+// The timing pass, by picture. What fails here will fail, and be reported, in the pass that follows.
+std::map<size_t, PictureTimings> TimePictures(const Arguments& arguments, const std::vector<std::string>& paths,
+                                              const std::vector<Run>& runs, Effort effort) {
+  const std::vector<size_t> chosen = Spread(static_cast<size_t>(arguments.timed_pictures), paths.size());
+  Progress progress("timing", chosen.size() * TrialsPerPicture(runs));
+  std::map<size_t, PictureTimings> timings;
+  for (size_t i : chosen) {
+    std::vector<std::string> dropped;
+    const Result<Image> image = ReadPicture(paths[i], arguments.lichen, &dropped);
+    if (!image.ok()) continue;
+    effort.on_step = ShowSteps(&progress, paths[i]);
+    Result<PictureTimings> timed = TimePicture(runs, *image, effort);
+    if (timed.ok()) timings[i] = std::move(timed).value();
+  }
+  return timings;
+}
+
+// Adds every picture that can be read and coded; returns how many could not, after a line on each.
+size_t AddPictures(const Arguments& arguments, const std::vector<std::string>& paths,
+                   const std::map<size_t, PictureTimings>& timings, Effort effort, Evaluation* evaluation) {
+  Progress progress("measuring", paths.size() * TrialsPerPicture(evaluation->runs));
+  size_t skipped = 0;
+  for (size_t i = 0; i < paths.size(); ++i) {
+    effort.on_step = ShowSteps(&progress, paths[i]);
+    const std::string name = std::filesystem::path(paths[i]).filename().string();
+    const auto timed = timings.find(i);
+    const PictureTimings* picture_timings = timed == timings.end() ? nullptr : &timed->second;
+    const Result<Image> image = ReadAndWarn(paths[i], arguments.lichen);
+    const Status status =
+        image.ok() ? AddPicture(name, *image, picture_timings, effort, evaluation).Prefixed(paths[i]) : image.status();
+    if (status.ok()) continue;
+    ++skipped;
+    progress.Wipe();
+    Fail(status.message() + " (skipped)");
+  }
+  return skipped;
+}
+
+Status WriteText(const std::string& path, const std::string& text) {
+  TextOutput output;
+  LICHEN_RETURN_IF_ERROR(output.Open(path));
+  return output.Write(text);
+}
+
+// A picture of the report's viewer, through every codec at about one size.
+Result<ShownPicture> ShowPicture(const Arguments& arguments, const std::string& name,
+                                 const std::vector<std::string>& paths, const Evaluation& evaluation, int workers) {
+  for (const std::string& path : paths) {
+    if (std::filesystem::path(path).filename().string() != name) continue;
+    std::vector<std::string> dropped;
+    Image image;
+    LICHEN_ASSIGN_OR_RETURN(image, ReadPicture(path, arguments.lichen, &dropped));
+    Result<ShownPicture> shown = MakeShownPicture(name, image, evaluation.runs, arguments.shown_bpp, workers);
+    if (!shown.ok()) return shown.status().Prefixed(path);
+    return shown;
+  }
+  return Status(StatusCode::kInvalidArgument, "--show " + name + ": no picture of this name takes part");
+}
+
+// The files of --out.
+Status WriteFolder(const Arguments& arguments, const std::vector<std::string>& paths, const Evaluation& evaluation,
+                   const std::string& machine, int workers) {
+  const std::string folder = arguments.out + "/";
+  LICHEN_RETURN_IF_ERROR(WriteText(folder + "points.csv", ToCsv(evaluation)));
+  LICHEN_RETURN_IF_ERROR(WriteText(folder + "results.json", ToJson(evaluation, machine)));
+  LICHEN_RETURN_IF_ERROR(WriteText(folder + "plots.gp", ToGnuplot(evaluation)));
+  if (FindProgram("gnuplot").empty()) {
+    std::cerr << "lichen-eval: no SVG plots: run apt-get install gnuplot-nox, then gnuplot plots.gp in "
+              << arguments.out << "\n";
+  } else {
+    LICHEN_RETURN_IF_ERROR(RunProgram({"gnuplot", "plots.gp"}, arguments.out));
+  }
+  std::vector<ShownPicture> shown;
+  std::vector<std::string> names = arguments.shown;
+  if (names.empty()) names = {evaluation.pictures.front().name};
+  for (const std::string& name : names) {
+    LICHEN_ASSIGN_OR_RETURN(shown.emplace_back(), ShowPicture(arguments, name, paths, evaluation, workers));
+  }
+  std::string page;
+  LICHEN_ASSIGN_OR_RETURN(page, ToHtml(evaluation, machine, shown));
+  LICHEN_RETURN_IF_ERROR(WriteText(folder + "report.html", page));
+  std::cout << "\nreport: " << folder << "report.html\n";
+  return Status();
 }
 
 // lichen-eval IMAGES...
@@ -172,30 +313,45 @@ int Evaluate(const Arguments& arguments) {
   }
   Evaluation evaluation;
   evaluation.runs = std::move(runs).value();
+  evaluation.anchor = arguments.anchor;
   TextOutput csv, json;
   const Status csv_opened = csv.Open(arguments.csv), json_opened = json.Open(arguments.json);
   if (!csv_opened.ok()) return Fail(csv_opened);
   if (!json_opened.ok()) return Fail(json_opened);
 
-  const std::vector<std::string> paths = ExpandFolders(arguments.images);
-  size_t skipped = 0;
-  for (size_t i = 0; i < paths.size(); ++i) {
-    const std::string counter = "[" + std::to_string(i + 1) + "/" + std::to_string(paths.size()) + "] ";
-    const Result<Image> image = ReadAndWarn(paths[i], arguments.lichen);
-    const Status status = image.ok() ? AddWithProgress(paths[i], counter, *image, &evaluation) : image.status();
-    if (status.ok()) continue;
-    ++skipped;
-    Fail(status.message() + " (skipped)");
+  Effort effort;
+  effort.machine = DescribeMachine(arguments.lichen.threads);
+  effort.repetitions = arguments.repetitions;
+  const int available = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+  effort.workers = arguments.lichen.threads > 0 ? std::min(arguments.lichen.threads, available) : available;
+  std::unique_ptr<ResultCache> cache;
+  if (!arguments.out.empty()) {
+    std::error_code error;
+    std::filesystem::create_directories(arguments.out, error);
+    Result<std::unique_ptr<ResultCache>> opened = ResultCache::Open(arguments.out + "/cache.jsonl");
+    if (!opened.ok()) return Fail(opened.status());
+    cache = std::move(opened).value();
+    effort.cache = cache.get();
   }
+
+  const std::vector<std::string> paths = ExpandFolders(arguments.images);
+  // First, because it forks and so may not come after the first thread.
+  const std::map<size_t, PictureTimings> timings = TimePictures(arguments, paths, evaluation.runs, effort);
+  cv::setNumThreads(1);  // trials run side by side
+  const size_t skipped = AddPictures(arguments, paths, timings, effort, &evaluation);
   if (evaluation.pictures.empty()) return Fail("none of the pictures could be evaluated");
 
-  const std::string machine = DescribeMachine(arguments.lichen.threads);
-  PrintTable(evaluation, machine, std::cout);
+  PrintTable(evaluation, effort.machine, std::cout);
   std::cout.flush();
   PrintWarnings(evaluation, std::cerr);
-  const Status csv_written = csv.Write(ToCsv(evaluation)), json_written = json.Write(ToJson(evaluation, machine));
+  const Status csv_written = csv.Write(ToCsv(evaluation));
+  const Status json_written = json.Write(ToJson(evaluation, effort.machine));
   if (!csv_written.ok()) return Fail(csv_written);
   if (!json_written.ok()) return Fail(json_written);
+  if (!arguments.out.empty()) {
+    const Status written = WriteFolder(arguments, paths, evaluation, effort.machine, effort.workers);
+    if (!written.ok()) return Fail(written);
+  }
   if (skipped == 0) return kSuccess;
   return Fail(std::to_string(skipped) + " of " + std::to_string(paths.size()) + " pictures skipped");
 }
@@ -212,7 +368,7 @@ int ComparePictures(const Arguments& arguments) {
   if (distortion->psnr == kIdenticalPsnr) {
     std::printf("PSNR     infinite: the pictures are identical\n");
   } else {
-    std::printf("PSNR     %.3f dB\n", distortion->psnr);
+    std::printf("PSNR     %.3f dB (luma %.3f dB)\n", distortion->psnr, distortion->psnr_luma);
   }
   const auto print = [](const char* name, const std::optional<double>& value) {
     if (value) {
@@ -284,7 +440,7 @@ void AddLichenOptions(CLI::App* app, LichenSettings* settings) {
   app->add_option("--model", settings->model, "Let Lichen use the model in FILE instead of the one that is built in")
       ->type_name("FILE");
   app->add_option("--threads", settings->threads,
-                  "Let Lichen use at most N threads, 1..1024 (default: as many as the machine has)")
+                  "Use at most N threads, 1..1024 (default: as many as the machine has)")
       ->type_name("N")
       ->check(CLI::Range(1, 1024).description(""));
 }
@@ -294,21 +450,46 @@ int Main(int argc, char** argv) {
   Arguments arguments;
   CLI::App app(
       "Measures what image codecs make of pictures: size, PSNR, SSIM, MS-SSIM, speed and BD-rate.\n"
-      "Example: lichen-eval photos/ --qualities 5,20,40,60,80,95 --csv points.csv\n"
+      "Example: lichen-eval photos/ --codecs lichen,jpeg,webp,jxl,avif --out report\n"
       "         lichen-eval compare photo.png photo.lic",
       "lichen-eval");
   app.get_formatter()->column_width(28);
   app.set_version_flag("--version", std::string("lichen-eval ") + Version());
   app.add_option("images", arguments.images, "PNG or JPEG pictures, or folders of them")->type_name("IMAGES");
-  app.add_option("--codecs", arguments.codecs, "Any of lichen, jpeg (4:2:0), jpeg-444 (default lichen,jpeg)")
+  app.add_option("--codecs", arguments.codecs, "Any of " + CodecNames() + " (default lichen,jpeg)")
       ->type_name("LIST")
       ->delimiter(',')
       ->allow_extra_args(false);
   app.add_option("--qualities", arguments.qualities,
                  "Qualities of Lichen, 0..100, or of another codec: jpeg=10,50,90 (may be repeated; default "
-                 "5,20,40,60,80,95 and jpeg=5,10,20,35,50,65,80,90,94)")
+                 "5,20,40,60,80,95); of jxl distances, of avif cq-levels, both the smaller the better")
       ->type_name("[CODEC=]LIST")
       ->allow_extra_args(false);
+  app.add_option("--custom", arguments.custom,
+                 "Any other codec: \"NAME: enc {in} {out} -q {q}; dec {in} {out}; q=10,30,50\", commands that read and "
+                 "write PNG, run without a shell; qualities from the smallest file to the largest; \"; ext=abc\" "
+                 "names the compressed file (may be repeated)")
+      ->type_name("SPEC")
+      ->allow_extra_args(false);
+  app.add_option("--anchor", arguments.anchor, "Codec that the others are compared with (default jpeg)")
+      ->type_name("CODEC");
+  app.add_option("--timing", arguments.timed_pictures,
+                 "Measure speed and memory on N pictures, spread over all (default 2; 0: not at all)")
+      ->type_name("N")
+      ->check(CLI::Range(0, 1000000).description(""));
+  app.add_option("--repeat", arguments.repetitions, "Time each call N times and take the fastest (default 2)")
+      ->type_name("N")
+      ->check(CLI::Range(1, 1000).description(""));
+  app.add_option("--out", arguments.out,
+                 "Write report.html, points.csv, results.json and SVG plots; a run that was stopped goes on there")
+      ->type_name("FOLDER");
+  app.add_option("--show", arguments.shown,
+                 "File name of a picture to compare in the report (may be repeated; default: the first)")
+      ->type_name("NAME")
+      ->allow_extra_args(false);
+  app.add_option("--show-bpp", arguments.shown_bpp, "Bits per pixel of those pictures' files (default 0.4)")
+      ->type_name("BPP")
+      ->check(CLI::Range(0.001, 100.0).description(""));
   app.add_option("--csv", arguments.csv, "Write every point of every picture")->type_name("FILE");
   app.add_option("--json", arguments.json, "Write means, BD-rates and every point of every picture")->type_name("FILE");
   AddLichenOptions(&app, &arguments.lichen);

@@ -129,7 +129,9 @@ Result<Distortion> Measure(const Image& original, const Image& distorted) {
   const int side = std::min(x.rows, x.cols);
   Distortion distortion;
   distortion.psnr = Psnr(x, y);
-  if (side >= kWindow) distortion.ssim = Compare(Luma(x), Luma(y)).ssim;
+  const cv::Mat luma_x = Luma(x), luma_y = Luma(y);
+  distortion.psnr_luma = Psnr(luma_x, luma_y);
+  if (side >= kWindow) distortion.ssim = Compare(luma_x, luma_y).ssim;
   if (side >= kMinMsSsimSide) distortion.ms_ssim = MsSsim(x, y);
   return distortion;
 }

@@ -15,6 +15,8 @@ namespace lichen::eval {
 struct Distortion {
   /// 10 log10(255^2 / MSE) in dB, MSE over all channels; kIdenticalPsnr when no sample differs.
   double psnr = 0;
+  /// The same for BT.601 luma, 0.299 R + 0.587 G + 0.114 B, not rounded.
+  double psnr_luma = 0;
   /// Mean of the SSIM map of BT.601 luma (not rounded): 11x11 Gaussian of sigma 1.5, valid region, K1 0.01, K2 0.03.
   /// Wang et al., "Image Quality Assessment: From Error Visibility to Structural Similarity", 2004.
   /// Empty for a side below 11 pixels, which the window does not fit into.

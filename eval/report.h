@@ -11,10 +11,8 @@
 
 namespace lichen::eval {
 
-/// The codec that the others are compared with, where it takes part.
-inline constexpr char kAnchorName[] = "jpeg";
-
-/// The points of every codec, averaged over pictures, then BD-rates against the anchor with the interval of each.
+/// The points of every codec, averaged over pictures, speed and memory of each, then BD-rate and BD-PSNR against the
+/// anchor with the interval of each.
 /// `machine` says what the speeds were measured on. REQUIRES: at least one picture
 void PrintTable(const Evaluation& evaluation, const std::string& machine, std::ostream& out);
 
@@ -26,7 +24,7 @@ std::string ToCsv(const Evaluation& evaluation);
 
 /// An object with one member per codec: {"version", "images", "megapixels", "points": [means], "bd_rate": {...},
 /// "per_image": {quality: {picture: {...}}}}. Rates are in bits per pixel, SSIM and MS-SSIM are not in dB, speeds are
-/// in megapixels per second; null stands for what could not be measured.
+/// in megapixels per second of CPU or wall time; null stands for what was not or could not be measured.
 std::string ToJson(const Evaluation& evaluation, const std::string& machine);
 
 }  // namespace lichen::eval

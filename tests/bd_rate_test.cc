@@ -73,6 +73,40 @@ TEST(BdRateTest, OrderOfPointsDoesNotMatter) {
   EXPECT_EQ(ComputeBdRate(reversed, kJpeg)->percent, ComputeBdRate(kWebp, kJpeg)->percent);
 }
 
+// The example of github.com/FAU-LMS/bjontegaard, and one that many scripts carry; figures by a second, plain
+// implementation, which sums 200000 samples of each curve.
+TEST(BdRateTest, AgreesWithSecondImplementationOnPublishedCurves) {
+  const std::vector<RatePoint> anchor = {{9487.76, 40.037}, {4593.60, 38.615}, {2486.44, 36.845}, {1358.24, 34.851}};
+  const std::vector<RatePoint> test = {{9787.80, 40.121}, {4469.00, 38.651}, {2451.52, 36.970}, {1356.24, 34.987}};
+  EXPECT_NEAR(ComputeBdRate(test, anchor)->percent, -4.41748535, 1e-6);
+  EXPECT_NEAR(ComputeBdGain(test, anchor)->decibels, 0.11969279, 1e-6);
+
+  const std::vector<RatePoint> better = {{686.76, 40.28}, {309.58, 37.18}, {157.11, 34.24}, {85.95, 31.42}};
+  const std::vector<RatePoint> worse = {{893.34, 40.39}, {407.8, 37.21}, {204.93, 34.17}, {112.75, 31.24}};
+  EXPECT_NEAR(ComputeBdRate(worse, better)->percent, 31.37987820, 1e-6);
+  EXPECT_NEAR(ComputeBdGain(worse, better)->decibels, -1.18347240, 1e-6);
+}
+
+TEST(BdGainTest, AgreesWithReferenceOverTheCommonRates) {
+  const auto result = ComputeBdGain(kWebp, kJpeg);
+  ASSERT_TRUE(result);
+  EXPECT_NEAR(result->decibels, 2.33965750, 1e-6);
+  EXPECT_NEAR(result->low_bpp, 0.1557117, 1e-9);
+  EXPECT_NEAR(result->high_bpp, 2.8415586, 1e-9);
+}
+
+TEST(BdGainTest, OneDecibelUpIsOneDecibel) {
+  std::vector<RatePoint> better = kJpeg;
+  for (RatePoint& point : better) point.quality += 1;
+  EXPECT_NEAR(ComputeBdGain(better, kJpeg)->decibels, 1, 1e-9);
+  EXPECT_NEAR(ComputeBdGain(kJpeg, better)->decibels, -1, 1e-9);
+}
+
+TEST(BdGainTest, NothingWithoutCommonRates) {
+  EXPECT_FALSE(ComputeBdGain({{0.01, 20}, {0.02, 22}}, kJpeg));
+  EXPECT_FALSE(ComputeBdGain({{0.5, 30}}, kJpeg));
+}
+
 TEST(BdRateTest, NothingWithoutCommonQualities) {
   EXPECT_FALSE(ComputeBdRate({{0.1, 20}, {0.2, 22}}, kJpeg));
   EXPECT_FALSE(ComputeBdRate(kWebp, kJpeg, {50, 60}));

@@ -3,11 +3,14 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <sstream>
 #include <utility>
 
 #include "eval/report.h"
+#include "temporary_folder.h"
 
 namespace lichen::eval {
 namespace {
@@ -21,6 +24,7 @@ class FakeCodec : public Codec {
   std::string Name() const override { return name_; }
   std::string Version() const override { return "fake 1.0"; }
   std::vector<double> DefaultQualities() const override { return {10, 20}; }
+  std::vector<double> SizeLadder() const override { return Steps(1, 100, 99); }
   Status CheckQuality(double) const override { return Status(); }
   Result<std::vector<uint8_t>> Encode(const Image& image, double quality) const override {
     if (image.width == 13) return Status(StatusCode::kInvalidArgument, "thirteen is too unlucky");
@@ -37,12 +41,12 @@ class FakeCodec : public Codec {
     return image;
   }
 
-  mutable int encodes = 0;
+  mutable std::atomic<int> encodes = 0;
 
  private:
   std::string name_;
   size_t bytes_per_quality_;
-  mutable uint32_t width_ = 0, height_ = 0;
+  mutable std::atomic<uint32_t> width_ = 0, height_ = 0;
 };
 
 // Smooth colours with some texture.
@@ -71,7 +75,7 @@ Evaluation MakeEvaluation() {
   return evaluation;
 }
 
-const auto kNoCallback = [](const Codec&, double) {};
+const Effort kPlain;
 
 // A curve of two points a given factor above another in rate.
 std::vector<Point> MakeCurve(double factor, double low_db, double high_db) {
@@ -85,22 +89,94 @@ std::vector<Point> MakeCurve(double factor, double low_db, double high_db) {
 
 TEST(EvaluationTest, AddsAllTrialsOfAPicture) {
   Evaluation evaluation = MakeEvaluation();
-  ASSERT_TRUE(AddPicture("a.png", MakePhoto(40, 20), kNoCallback, &evaluation).ok());
-  ASSERT_TRUE(AddPicture("b.png", MakePhoto(20, 20), kNoCallback, &evaluation).ok());
+  ASSERT_TRUE(AddPicture("a.png", MakePhoto(40, 20), nullptr, kPlain, &evaluation).ok());
+  ASSERT_TRUE(AddPicture("b.png", MakePhoto(20, 20), nullptr, kPlain, &evaluation).ok());
   ASSERT_EQ(evaluation.pictures.size(), 2u);
   const std::vector<Point> points = AverageCurve(evaluation.runs[0]);
   ASSERT_EQ(points.size(), 2u);
   EXPECT_DOUBLE_EQ(points[0].bpp, (8 * 100 / 800.0 + 8 * 100 / 400.0) / 2);
   EXPECT_DOUBLE_EQ(points[1].bpp, 2 * points[0].bpp);
   EXPECT_FALSE(points[0].ms_ssim);
-  // Two pictures, two qualities, and one trial that was not timed.
-  EXPECT_EQ(static_cast<const FakeCodec&>(*evaluation.runs[0].codec).encodes, 5);
+  EXPECT_FALSE(points[0].speed);
+  EXPECT_EQ(static_cast<const FakeCodec&>(*evaluation.runs[0].codec).encodes, 4);
+}
+
+TEST(EvaluationTest, ManyWorkersGiveTheSameTrialsInTheSameOrder) {
+  Evaluation one = MakeEvaluation(), many = MakeEvaluation();
+  Effort effort;
+  effort.workers = 8;
+  std::atomic<int> steps = 0;
+  effort.on_step = [&](const Codec&, double, bool cached) { steps += cached ? 100 : 1; };
+  ASSERT_TRUE(AddPicture("a.png", MakePhoto(40, 20), nullptr, kPlain, &one).ok());
+  ASSERT_TRUE(AddPicture("a.png", MakePhoto(40, 20), nullptr, effort, &many).ok());
+  EXPECT_EQ(ToCsv(one), ToCsv(many));
+  EXPECT_EQ(steps, 4);
+}
+
+TEST(EvaluationTest, KnownResultsAreNotMeasuredAgain) {
+  const TemporaryFolder folder;
+  const Image photo = MakePhoto(40, 20), other = MakePhoto(40, 21);
+  Evaluation first = MakeEvaluation(), second = MakeEvaluation();
+  Effort effort;
+  {
+    const auto cache = ResultCache::Open(folder / "cache.jsonl");
+    ASSERT_TRUE(cache.ok());
+    effort.cache = cache->get();
+    ASSERT_TRUE(AddPicture("a.png", photo, nullptr, effort, &first).ok());
+  }
+  const auto cache = ResultCache::Open(folder / "cache.jsonl");  // as after a restart
+  ASSERT_TRUE(cache.ok());
+  effort.cache = cache->get();
+  second.runs[1].qualities = {10, 30};  // one of them new
+  ASSERT_TRUE(AddPicture("renamed.png", photo, nullptr, effort, &second).ok());
+  EXPECT_EQ(static_cast<const FakeCodec&>(*second.runs[0].codec).encodes, 0);
+  EXPECT_EQ(static_cast<const FakeCodec&>(*second.runs[1].codec).encodes, 1);
+  EXPECT_EQ(AverageCurve(second.runs[0])[1].psnr, AverageCurve(first.runs[0])[1].psnr);
+  ASSERT_TRUE(AddPicture("other.png", other, nullptr, effort, &second).ok());
+  EXPECT_EQ(static_cast<const FakeCodec&>(*second.runs[0].codec).encodes, 2);
+}
+
+TEST(EvaluationTest, TimingsJoinTheirTrials) {
+  Evaluation evaluation = MakeEvaluation();
+  for (auto& run : evaluation.runs) run.timed_codec = std::make_unique<FakeCodec>(run.codec->Name(), 1);
+  std::string order;
+  Effort effort;
+  effort.on_step = [&](const Codec& codec, double quality, bool) {
+    order += codec.Name() + " " + FormatQuality(quality) + ", ";
+  };
+  const Image photo = MakePhoto(40, 20);
+  const Result<PictureTimings> timings = TimePicture(evaluation.runs, photo, effort);
+  ASSERT_TRUE(timings.ok()) << timings.status().message();
+  EXPECT_EQ(order, "lichen 10, jpeg 10, lichen 20, jpeg 20, ");
+  ASSERT_TRUE(AddPicture("a.png", photo, &*timings, kPlain, &evaluation).ok());
+  ASSERT_TRUE(AddPicture("b.png", photo, nullptr, kPlain, &evaluation).ok());
+  const std::optional<Speed> speed = AverageCurve(evaluation.runs[1])[0].speed;
+  ASSERT_TRUE(speed);
+  const double seconds = std::max(1e-6, (*timings)[1][0].encode.wall_seconds);
+  EXPECT_NEAR(speed->encode_wall, 0.0008 / seconds, 1e-6 * speed->encode_wall);
+  EXPECT_GT(speed->decode_peak_bytes, 1e5);
+  EXPECT_NE(ToJson(evaluation, "").find("\"enc_peak_bytes\""), std::string::npos);
+  std::ostringstream table;
+  PrintTable(evaluation, "a machine", table);
+  EXPECT_NE(table.str().find("speed over all qualities, 1 picture,"), std::string::npos);
+}
+
+TEST(EvaluationTest, AnyCodecCanBeTheAnchor) {
+  Evaluation evaluation = MakeEvaluation();
+  ASSERT_TRUE(AddPicture("a.png", MakePhoto(40, 20), nullptr, kPlain, &evaluation).ok());
+  evaluation.anchor = "lichen";
+  std::ostringstream table;
+  PrintTable(evaluation, "a machine", table);
+  EXPECT_NE(table.str().find("BD-rate of jpeg against lichen"), std::string::npos);
+  EXPECT_EQ(table.str().find("BD-rate of lichen"), std::string::npos);
+  evaluation.anchor = "absent";
+  EXPECT_EQ(FindAnchor(evaluation), nullptr);
 }
 
 TEST(EvaluationTest, FailedPictureLeavesNoTrace) {
   Evaluation evaluation = MakeEvaluation();
-  ASSERT_TRUE(AddPicture("a.png", MakePhoto(40, 20), kNoCallback, &evaluation).ok());
-  const Status status = AddPicture("bad.png", MakePhoto(13, 20), kNoCallback, &evaluation);
+  ASSERT_TRUE(AddPicture("a.png", MakePhoto(40, 20), nullptr, kPlain, &evaluation).ok());
+  const Status status = AddPicture("bad.png", MakePhoto(13, 20), nullptr, kPlain, &evaluation);
   EXPECT_EQ(status.message(), "lichen at 10: thirteen is too unlucky");
   EXPECT_EQ(evaluation.pictures.size(), 1u);
   EXPECT_EQ(evaluation.runs[0].trials[0].size(), 1u);
@@ -113,6 +189,8 @@ TEST(EvaluationTest, ComparisonSaysWhatTheCurvesCover) {
   EXPECT_NEAR(wide.psnr_middle->percent, -50, 1e-9);
   EXPECT_FALSE(wide.overlap_is_short);
   EXPECT_FALSE(wide.ssim);
+  ASSERT_TRUE(wide.psnr_gain);
+  EXPECT_NEAR(wide.psnr_gain->decibels, 15 * std::log(2) / std::log(20), 1e-9);  // slope times shift
 
   const Comparison narrow = Compare(MakeCurve(0.5, 30, 40), MakeCurve(1, 25, 36));
   EXPECT_TRUE(narrow.psnr);
@@ -133,7 +211,7 @@ TEST(EvaluationTest, MatchSizeFindsTheNearestFile) {
 
 TEST(EvaluationTest, CsvHasOneLineForEachTrial) {
   Evaluation evaluation = MakeEvaluation();
-  ASSERT_TRUE(AddPicture("a, \"b\".png", MakePhoto(40, 20), kNoCallback, &evaluation).ok());
+  ASSERT_TRUE(AddPicture("a, \"b\".png", MakePhoto(40, 20), nullptr, kPlain, &evaluation).ok());
   std::istringstream csv(ToCsv(evaluation));
   std::string header, first;
   ASSERT_TRUE(std::getline(csv, header) && std::getline(csv, first));
@@ -146,7 +224,7 @@ TEST(EvaluationTest, CsvHasOneLineForEachTrial) {
 
 TEST(EvaluationTest, TableAndJsonTakeAPictureWithoutCurves) {
   Evaluation evaluation = MakeEvaluation();
-  ASSERT_TRUE(AddPicture("a.png", MakePhoto(40, 20), kNoCallback, &evaluation).ok());
+  ASSERT_TRUE(AddPicture("a.png", MakePhoto(40, 20), nullptr, kPlain, &evaluation).ok());
   std::ostringstream table, warnings;
   PrintTable(evaluation, "a machine", table);
   PrintWarnings(evaluation, warnings);

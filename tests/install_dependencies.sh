@@ -1,8 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # Installs the Debian packages that building and testing Lichen takes, those that are missing, with sudo where needed.
+#   tests/install_dependencies.sh [LIST]       LIST: a file in tests/, debian-packages.txt if none is given
 set -eu
-packages=$(grep -v '^#' "$(dirname "$0")/debian-packages.txt")
+packages=$(grep -v '^#' "$(dirname "$0")/${1:-debian-packages.txt}")
 
 command -v dpkg-query > /dev/null || { echo "no Debian packages here; install the like of: $packages"; exit 0; }
 missing=

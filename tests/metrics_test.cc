@@ -127,6 +127,16 @@ TEST(MetricsTest, PsnrAgreesWithPlainLoop) {
   EXPECT_NEAR(Measure(original, noisy)->psnr, expected, 1e-9);
 }
 
+TEST(MetricsTest, LumaPsnrAgreesWithPlainLoop) {
+  const auto [original, noisy] = MakePair(37, 23);
+  const std::array<double, 3> luma = {0.299, 0.587, 0.114};
+  const Plane a = ChannelOf(original, luma), b = ChannelOf(noisy, luma);
+  double squares = 0;
+  for (size_t i = 0; i < a.values.size(); ++i) squares += (a.values[i] - b.values[i]) * (a.values[i] - b.values[i]);
+  const double expected = 10 * std::log10(255 * 255 / (squares / static_cast<double>(a.values.size())));
+  EXPECT_NEAR(Measure(original, noisy)->psnr_luma, expected, 1e-4);
+}
+
 TEST(MetricsTest, SsimAgreesWithPlainLoops) {
   const auto [original, noisy] = MakePair(61, 40);
   const std::array<double, 3> luma = {0.299, 0.587, 0.114};
