@@ -13,7 +13,7 @@ namespace {
 TEST(GoldenTest, EveryFileDecodesToItsLatentsAndPixels) {
   const std::vector<uint8_t> text = test::ReadTestFile("golden/manifest.json");
   const nlohmann::json manifest = nlohmann::json::parse(text.begin(), text.end());
-  ASSERT_EQ(manifest.size(), 5u);
+  ASSERT_EQ(manifest.size(), 6u);
   DecodeOptions options;
   options.model = test::ToyModel();
   for (const auto& [name, facts] : manifest.items()) {
@@ -33,6 +33,20 @@ TEST(GoldenTest, EveryFileDecodesToItsLatentsAndPixels) {
     // The toy model's weights are large for its few channels; a bfloat16 decoder may be two levels off.
     EXPECT_LE(worst, 2) << name;
   }
+}
+
+TEST(GoldenTest, AlphaAndMetadataAreExact) {
+  const Image expected = test::GoldenAlphaImage();
+  const std::vector<uint8_t> file = test::ReadTestFile("golden/alpha.lic");
+  DecodeOptions options;
+  options.model = test::ToyModel();
+  const auto image = Decode(file.data(), file.size(), options);
+  ASSERT_TRUE(image.ok()) << image.status().message();
+  ASSERT_EQ(image->pixels.size(), expected.pixels.size());
+  for (size_t i = 3; i < expected.pixels.size(); i += 4) ASSERT_EQ(image->pixels[i], expected.pixels[i]) << i;
+  EXPECT_EQ(image->icc, expected.icc);
+  EXPECT_EQ(image->exif, expected.exif);
+  EXPECT_EQ(image->xmp, expected.xmp);
 }
 
 }  // namespace

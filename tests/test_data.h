@@ -52,6 +52,15 @@ inline Image SyntheticImage(uint32_t width, uint32_t height, int channels = 3) {
   return image;
 }
 
+/// A picture with an alpha plane and a little of all metadata: tests/data/golden/alpha.lic.
+inline Image GoldenAlphaImage() {
+  Image image = SyntheticImage(61, 47, 4);
+  for (int i = 0; i < 200; ++i) image.icc.push_back(static_cast<uint8_t>(i * i));
+  image.exif = {'I', 'I', '*', 0, 8, 0, 0, 0, 0, 0, 0, 0, 0, 0};
+  image.xmp = {'<', 'x', '/', '>'};
+  return image;
+}
+
 inline double Psnr(const std::vector<uint8_t>& a, const std::vector<uint8_t>& b) {
   EXPECT_EQ(a.size(), b.size());
   double sum = 0;

@@ -29,14 +29,16 @@ int main(int argc, char** argv) {
   nlohmann::json manifest;
   for (const Case& c :
        {Case{"1x1", 1, 1, 3, 50, 1024}, Case{"rgb", 70, 50, 3, 85, 1024}, Case{"gray", 45, 33, 1, 60, 1024},
-        Case{"tiles", 150, 90, 3, 20, 64}, Case{"best", 33, 40, 3, 100, 1024}}) {
+        Case{"tiles", 150, 90, 3, 20, 64}, Case{"best", 33, 40, 3, 100, 1024}, Case{"alpha", 61, 47, 4, 40, 64}}) {
     lichen::EncodeOptions encode;
     encode.quality = c.quality;
     encode.tile_size = c.tile_size;
     encode.model = lichen::test::ToyModel();
     lichen::DecodeOptions decode;
     decode.model = encode.model;
-    const auto file = lichen::Encode(lichen::test::SyntheticImage(c.width, c.height, c.channels), encode);
+    const auto file = lichen::Encode(c.channels == 4 ? lichen::test::GoldenAlphaImage()
+                                                     : lichen::test::SyntheticImage(c.width, c.height, c.channels),
+                                     encode);
     if (!file.ok()) return 1;
     const auto image = lichen::Decode(file->data(), file->size(), decode);
     const auto hash = lichen::HashLatents(file->data(), file->size(), decode);
