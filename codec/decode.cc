@@ -121,7 +121,7 @@ class Decoder {
         grid_(header_),
         tiles_(data, opened),
         tables_(TablesAtQuality(model_, static_cast<int>(header_.quality_index))),
-        g_s_(model_, model_.g_s, static_cast<int>(header_.quality_index), FastestPrecision()),
+        g_s_(model_.g_s, static_cast<int>(header_.quality_index), FastestPrecision()),
         margin_(MarginOf(model_.g_s)),
         sink_(sink) {}
 

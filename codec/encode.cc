@@ -126,8 +126,8 @@ class Encoder {
         grid_(header),
         canvas_(source, grid_.width() * kLatentPixels, grid_.height() * kLatentPixels),
         tables_(TablesAtQuality(model, static_cast<int>(header.quality_index))),
-        g_a_(model, model.g_a, static_cast<int>(header.quality_index), FastestPrecision()),
-        h_a_(model, model.h_a, static_cast<int>(header.quality_index), FastestPrecision()),
+        g_a_(model.g_a, static_cast<int>(header.quality_index), FastestPrecision()),
+        h_a_(model.h_a, static_cast<int>(header.quality_index), FastestPrecision()),
         entropy_model_(model, static_cast<int>(header.quality_index), IntegerEngine::kFast),
         margin_((MarginOf(model.g_a) + kLatentPixels - 1) / kLatentPixels) {}
 

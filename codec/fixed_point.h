@@ -12,7 +12,8 @@ namespace lichen {
 inline constexpr int kQualityAnchors = 8;
 inline constexpr int kQualitySteps = 128;  // quality indices between two anchors
 inline constexpr int kMaxQualityIndex = (kQualityAnchors - 1) * kQualitySteps;
-inline constexpr int kExponentBits = 8;  // exponents count 1/256 octaves
+inline constexpr int kExponentBits = 8;  // exponents of the integer networks count 1/256 octaves
+inline constexpr int kGainBits = 11;     // those of the float transforms 1/2048, or skies would be a level off
 inline constexpr int kExponentLimit = 16 << kExponentBits;
 inline constexpr int kActivationMax = 127;
 inline constexpr int32_t kHeadLimit = (1 << 23) - 1;

@@ -2,6 +2,7 @@
 #include "codec/model_data.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <nlohmann/json.hpp>
 #include <utility>
@@ -314,14 +315,6 @@ std::vector<int16_t> Exponents(const Section& section, const char* name, int cha
   return table;
 }
 
-void CheckGains(const std::vector<FloatLayer>& layers) {
-  for (const FloatLayer& layer : layers) {
-    for (int16_t e : layer.gain) {
-      if (std::abs(e) > kExponentLimit) Section::Fail("a gain out of range");
-    }
-  }
-}
-
 std::vector<bitstream::CdfTable> ParseTables(const Section& section) {
   const std::vector<uint16_t> radius = section.UnsignedShorts("tables.radius", kScaleTables);
   const std::vector<uint16_t> escape = section.UnsignedShorts("tables.escape", kScaleTables);
@@ -350,7 +343,6 @@ void ParseDecoderSection(const Section& section, ModelData& model) {
   const int m = model.latent_channels, z = model.hyper_channels, p = model.feature_channels;
   if (m % 4 != 0) Section::Fail("latent_channels is not a multiple of 4");
   model.g_s = ParseTransform(section, json.at("g_s"), m, 3, 1, 16);
-  CheckGains(model.g_s);
   model.h_s = ParseIntegerNetwork(section, json.at("h_s"), 2 * z, p, false, 4);
   if (json.at("context").size() != 4) Section::Fail("four context networks expected");
   for (int k = 0; k < 4; ++k) {
@@ -367,7 +359,7 @@ void ParseDecoderSection(const Section& section, ModelData& model) {
     if (v < 1 << 14 || v >= 1 << 15) Section::Fail("exp2 out of range");
   }
   model.context_exponent = Exponents(section, "context_exponent", m);
-  model.inverse_gain_y = Exponents(section, "inverse_gain_y", m);
+  model.inverse_gain_y = section.Shorts("inverse_gain_y", size_t(kQualityAnchors) * m);
   model.z_exponent = Exponents(section, "z_exponent", z);
   model.z_scale = section.Shorts("z_scale", size_t(kQualityAnchors) * z);
   model.tables = ParseTables(section);
@@ -376,10 +368,8 @@ void ParseDecoderSection(const Section& section, ModelData& model) {
 void ParseEncoderSection(const Section& section, ModelData& model) {
   const Json& json = section.json();
   model.g_a = ParseTransform(section, json.at("g_a"), 3, model.latent_channels, 16, 1);
-  CheckGains(model.g_a);
   model.h_a = ParseTransform(section, json.at("h_a"), model.latent_channels, model.hyper_channels, 4, 1);
-  CheckGains(model.h_a);
-  model.gain_y = Exponents(section, "gain_y", model.latent_channels);
+  model.gain_y = section.Shorts("gain_y", size_t(kQualityAnchors) * model.latent_channels);
 }
 
 }  // namespace
@@ -421,11 +411,10 @@ std::vector<int> ExponentsAtQuality(const std::vector<int16_t>& table, int chann
   return out;
 }
 
-std::vector<float> GainsAtQuality(const ModelData& model, const std::vector<int16_t>& table, int channels,
-                                  int quality_index) {
+std::vector<float> GainsAtQuality(const std::vector<int16_t>& table, int channels, int quality_index) {
   std::vector<float> out;
   for (int e : ExponentsAtQuality(table, channels, quality_index)) {
-    out.push_back(Exp2Multiplier(e, model.exp2.data()).AsFloat());
+    out.push_back(static_cast<float>(std::exp2(static_cast<double>(e) / (1 << kGainBits))));
   }
   return out;
 }
@@ -438,8 +427,8 @@ QualityTables TablesAtQuality(const ModelData& model, int quality_index) {
   for (int scale : ExponentsAtQuality(model.z_scale, z, quality_index)) {
     tables.z_table.push_back(std::clamp((scale + 8) >> 4, 1, kScaleTables - 1));
   }
-  tables.inverse_gain_y = GainsAtQuality(model, model.inverse_gain_y, m, quality_index);
-  tables.gain_y = GainsAtQuality(model, model.gain_y, m, quality_index);
+  tables.inverse_gain_y = GainsAtQuality(model.inverse_gain_y, m, quality_index);
+  tables.gain_y = GainsAtQuality(model.gain_y, m, quality_index);
   for (int e : tables.z_exponent) tables.z_gain.push_back(Exp2Multiplier(-e, model.exp2.data()).AsFloat());
   return tables;
 }

@@ -29,7 +29,7 @@ struct FloatLayer {
   FloatConvolutionData a, b;  // kConvolution: a; kResidual: x + b(relu(a(x)))
   int factor = 1;             // kSpaceToDepth, kDepthToSpace
   int channels = 0;           // kGain
-  std::vector<int16_t> gain;  // kGain: log2 in 1/256 octaves, [anchor][channel]
+  std::vector<int16_t> gain;  // kGain: log2 in 1/2048 octaves, [anchor][channel]
 };
 
 /// One layer of h_s or of a context network: stride 1, zero padding, then re-quantisation per output channel.
@@ -60,7 +60,7 @@ struct ModelData {
   std::array<int, 4> phase_order{};
   std::vector<uint16_t> exp2;               // [256]
   std::vector<int16_t> context_exponent;    // [anchor][M]: log2 of context units per step of y
-  std::vector<int16_t> inverse_gain_y;      // [anchor][M]: log2 of the quantisation step
+  std::vector<int16_t> inverse_gain_y;      // [anchor][M]: log2 of the quantisation step, in 1/2048 octaves
   std::vector<int16_t> z_exponent;          // [anchor][Z]: log2 of context units per step of z
   std::vector<int16_t> z_scale;             // [anchor][Z]: sixteenths of a scale index
   std::vector<bitstream::CdfTable> tables;  // [64]
@@ -82,9 +82,8 @@ struct QualityTables {
 
 /// A row of [anchor][channel] exponents at a quality index.
 std::vector<int> ExponentsAtQuality(const std::vector<int16_t>& table, int channels, int quality_index);
-/// The same as factors 2^(e / 256).
-std::vector<float> GainsAtQuality(const ModelData& model, const std::vector<int16_t>& table, int channels,
-                                  int quality_index);
+/// A row of [anchor][channel] gains at a quality index, as factors.
+std::vector<float> GainsAtQuality(const std::vector<int16_t>& table, int channels, int quality_index);
 /// REQUIRES: 0 <= quality_index <= kMaxQualityIndex
 QualityTables TablesAtQuality(const ModelData& model, int quality_index);
 

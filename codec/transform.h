@@ -18,8 +18,8 @@ namespace lichen {
 /// window ends inside the canvas, its outer margin (below) comes out wrong and is to be dropped.
 class Transform {
  public:
-  /// Borrows `model` and `layers`, which must outlive this.
-  Transform(const ModelData& model, const std::vector<FloatLayer>& layers, int quality_index, Precision precision);
+  /// Borrows nothing: weights are copied.
+  Transform(const std::vector<FloatLayer>& layers, int quality_index, Precision precision);
   ~Transform();
 
   /// src: [h][w][input channels]; the result, [h'][w'][output channels], stays valid until the next call.
@@ -28,8 +28,6 @@ class Transform {
 
  private:
   struct Step;
-  Status RunConvolution(FloatConvolution& convolution, int in, int h, int w, float* dst);
-
   Precision precision_;
   std::vector<Step> steps_;
   int input_channels_;

@@ -43,7 +43,7 @@ Plane Convolve(const Plane& x, const FloatConvolutionData& conv) {
   return out;
 }
 
-Plane Reference(const ModelData& model, const std::vector<FloatLayer>& layers, int quality, Plane x) {
+Plane Reference(const std::vector<FloatLayer>& layers, int quality, Plane x) {
   for (const FloatLayer& layer : layers) {
     const int f = layer.factor;
     if (layer.type == FloatLayer::Type::kConvolution) {
@@ -52,7 +52,7 @@ Plane Reference(const ModelData& model, const std::vector<FloatLayer>& layers, i
       const Plane branch = Convolve(Convolve(x, layer.a), layer.b);
       for (size_t i = 0; i < x.v.size(); ++i) x.v[i] += branch.v[i];
     } else if (layer.type == FloatLayer::Type::kGain) {
-      const std::vector<float> gain = GainsAtQuality(model, layer.gain, layer.channels, quality);
+      const std::vector<float> gain = GainsAtQuality(layer.gain, layer.channels, quality);
       for (size_t i = 0; i < x.v.size(); ++i) x.v[i] *= gain[i % x.c];
     } else {
       const bool up = layer.type == FloatLayer::Type::kDepthToSpace;
@@ -100,28 +100,28 @@ TEST(TransformTest, Float32EqualsPlainLoops) {
   const ModelData& model = DataOf(*ToyModel());
   for (const auto& [h, w] : {std::pair{64, 48}, std::pair{16, 16}, std::pair{16, 80}}) {
     const std::vector<float> x = Noise(static_cast<size_t>(h) * w * 3, 0.3f);
-    Transform g_a(model, model.g_a, 300, Precision::kFloat32);
+    Transform g_a(model.g_a, 300, Precision::kFloat32);
     const auto y = g_a.Run(x.data(), h, w);
     ASSERT_TRUE(y.ok());
-    const Plane expected = Reference(model, model.g_a, 300, {h, w, 3, x});
+    const Plane expected = Reference(model.g_a, 300, {h, w, 3, x});
     EXPECT_EQ(expected.h * 16, h);
     EXPECT_LT(RelativeError(*y, expected.v), 1e-5);
-    Transform g_s(model, model.g_s, 300, Precision::kFloat32);
+    Transform g_s(model.g_s, 300, Precision::kFloat32);
     const auto back = g_s.Run(expected.v.data(), expected.h, expected.w);
     ASSERT_TRUE(back.ok());
-    EXPECT_LT(RelativeError(*back, Reference(model, model.g_s, 300, expected).v), 1e-5);
-    Transform h_a(model, model.h_a, 300, Precision::kFloat32);
+    EXPECT_LT(RelativeError(*back, Reference(model.g_s, 300, expected).v), 1e-5);
+    Transform h_a(model.h_a, 300, Precision::kFloat32);
     if (h % 64 != 0 || w % 64 != 0) continue;
     const auto z = h_a.Run(expected.v.data(), expected.h, expected.w);
     ASSERT_TRUE(z.ok());
-    EXPECT_LT(RelativeError(*z, Reference(model, model.h_a, 300, expected).v), 1e-5);
+    EXPECT_LT(RelativeError(*z, Reference(model.h_a, 300, expected).v), 1e-5);
   }
 }
 
 TEST(TransformTest, Bfloat16IsCloseToFloat32) {
   const ModelData& model = DataOf(*ToyModel());
   const std::vector<float> y = Noise(size_t{6} * 4 * model.latent_channels, 1.0f);
-  Transform exact(model, model.g_s, 600, Precision::kFloat32), fast(model, model.g_s, 600, Precision::kBfloat16);
+  Transform exact(model.g_s, 600, Precision::kFloat32), fast(model.g_s, 600, Precision::kBfloat16);
   const auto a = exact.Run(y.data(), 6, 4);
   const auto b = fast.Run(y.data(), 6, 4);
   if (!b.ok()) GTEST_SKIP() << "no bfloat16 here: " << b.status().message();
@@ -132,7 +132,7 @@ TEST(TransformTest, WindowsWithMarginEqualTheWhole) {
   const ModelData& model = DataOf(*ToyModel());
   const int h = 40, w = 36, m = model.latent_channels, margin = MarginOf(model.g_s);
   const std::vector<float> y = Noise(static_cast<size_t>(h) * w * m, 1.0f);
-  Transform g_s(model, model.g_s, 300, Precision::kFloat32);
+  Transform g_s(model.g_s, 300, Precision::kFloat32);
   const auto run = g_s.Run(y.data(), h, w);
   ASSERT_TRUE(run.ok());
   const std::vector<float> whole(*run, *run + static_cast<size_t>(h) * w * 768);

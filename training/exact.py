@@ -13,7 +13,8 @@ from integer import ACTIVATION_MAX, IntegerUpsample
 from model import PHASE_ORDER, QUALITY_ANCHORS, SCALE_0, SCALE_OCTAVES, SCALES
 
 QUALITY_STEPS = 128      # quality indices between two anchors
-EXPONENT_UNIT = 256      # exponents count 1/256 octaves
+EXPONENT_UNIT = 256      # exponents of the integer networks count 1/256 octaves
+GAIN_UNIT = 2048         # those of the float transforms 1/2048, or skies would be a level off
 MEAN_HEAD_BITS = 8
 RESIDUAL_LIMIT = 1 << 14
 HEAD_LIMIT = (1 << 23) - 1
@@ -79,9 +80,9 @@ class IntegerLayer:
         return F.pixel_shuffle(v, 2) if self.depth_to_space == 2 else v
 
 
-def exponents(log2_table):
-    """[anchor][channel] log2 values -> integers in 1/256 octaves"""
-    return (log2_table.detach().double() * EXPONENT_UNIT).round().long()
+def exponents(log2_table, unit=EXPONENT_UNIT):
+    """[anchor][channel] log2 values -> integers in 1/unit octaves"""
+    return (log2_table.detach().double() * unit).round().long()
 
 
 def at_quality(table, quality_index):
@@ -100,7 +101,7 @@ class IntegerModel:
         self.h_s = [IntegerLayer(m) for m in net.h_s]
         self.context = [[IntegerLayer(m) for m in chain] for chain in net.context]
         self.context_exponent = exponents(net.inverse_gain_y.p + net.unit_y[None])
-        self.inverse_gain_y, self.gain_y = exponents(net.inverse_gain_y.p), exponents(net.gain_y.p)
+        self.inverse_gain_y, self.gain_y = (exponents(g.p, GAIN_UNIT) for g in (net.inverse_gain_y, net.gain_y))
         self.z_exponent = exponents(net.exponent_z)
         self.z_scale = (16 * (net.scale_z.detach().double() - math.log2(SCALE_0)) / SCALE_OCTAVES).round().long()
 

@@ -16,7 +16,7 @@ import torch
 import torch.nn as nn
 
 from evaluate import load_average, load_tables
-from exact import EXP2, SCALE_PER_EXPONENT, IntegerModel, exponents, gaussian_frequencies
+from exact import EXP2, GAIN_UNIT, SCALE_PER_EXPONENT, IntegerModel, exponents, gaussian_frequencies
 from model import PHASE_ORDER, UNITS_PER_STD, DepthToSpace, Gain, Residual, SpaceToDepth
 
 SIGNATURE = b'\x89LIM\r\n\x1a\n'
@@ -88,7 +88,7 @@ def describe_transform(section, name, layers):
         elif isinstance(m, DepthToSpace):
             described.append({'type': 'depth_to_space', 'factor': m.factor})
         elif isinstance(m, Gain):
-            section.add(here, 's16', exponents(m.p))
+            section.add(here, 's16', exponents(m.p, GAIN_UNIT))
             described.append({'type': 'gain', 'name': here})
         else:
             raise TypeError('no export for %s' % type(m).__name__)

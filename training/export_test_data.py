@@ -9,7 +9,7 @@ import sys
 
 import torch
 
-from exact import IntegerModel, at_quality
+from exact import GAIN_UNIT, IntegerModel, at_quality
 from export import model_file
 from model import Lichen, start_from_klt
 
@@ -50,7 +50,7 @@ def channels_last(x):
 
 def symbol_vectors(integers, quality_index, h, w):
     m, z = integers.M, integers.z_exponent.shape[1]
-    step = 2.0 ** (at_quality(integers.inverse_gain_y, quality_index).double() / 256)
+    step = 2.0 ** (at_quality(integers.inverse_gain_y, quality_index).double() / GAIN_UNIT)
     y = (torch.randn(1, m, h, w) * 0.6 / step[None, :, None, None]).clamp(-3e4, 3e4).float()
     z_hat = torch.randint(-9, 10, (1, z, (h + 3) // 4, (w + 3) // 4))
     y_hat, index, residual = integers.code(y, z_hat, quality_index)
