@@ -81,7 +81,8 @@ def main():
     sizes = saved.get('sizes') or {k: int(v) for k, v in (s.split('=') for s in arg.net)}
     net = Lichen(**sizes).to(device).to(memory_format=torch.channels_last)
     if saved:
-        net.load_state_dict(saved['net'])
+        weights = saved.get('net') or saved['average']  # NAME.weights.pt has the averages alone
+        net.load_state_dict({k: v.float() for k, v in weights.items()})
     else:
         start_from_klt(net, crops.batch(48))
     if arg.only:
@@ -90,7 +91,7 @@ def main():
     trained = [p for p in net.parameters() if p.requires_grad]
     optimiser = torch.optim.Adam(trained, arg.lr, foreach=True)
     step, average = 0, Average({})
-    if saved and not arg.fresh_optimiser:
+    if 'optimiser' in saved and not arg.fresh_optimiser:
         optimiser.load_state_dict(saved['optimiser'])
         step, average = saved['step'], Average(saved['average'])
     forward = net
