@@ -284,6 +284,7 @@ Status WriteFolder(const Arguments& arguments, const std::vector<std::string>& p
   const std::string folder = arguments.out + "/";
   LICHEN_RETURN_IF_ERROR(WriteText(folder + "points.csv", ToCsv(evaluation)));
   LICHEN_RETURN_IF_ERROR(WriteText(folder + "results.json", ToJson(evaluation, machine)));
+  LICHEN_RETURN_IF_ERROR(WriteText(folder + "summary.md", ToMarkdown(evaluation)));
   LICHEN_RETURN_IF_ERROR(WriteText(folder + "plots.gp", ToGnuplot(evaluation)));
   if (FindProgram("gnuplot").empty()) {
     std::cerr << "lichen-eval: no SVG plots: run apt-get install gnuplot-nox, then gnuplot plots.gp in "
@@ -335,6 +336,13 @@ int Evaluate(const Arguments& arguments) {
   }
 
   const std::vector<std::string> paths = ExpandFolders(arguments.images);
+  for (const std::string& name : arguments.shown) {  // now, not after hours
+    const auto named = [&name](const std::string& path) { return std::filesystem::path(path).filename() == name; };
+    if (std::none_of(paths.begin(), paths.end(), named)) {
+      return Fail("--show " + name + ": no picture of this name takes part; give a file name without its folder",
+                  kUsageError);
+    }
+  }
   // First, because it forks and so may not come after the first thread.
   const std::map<size_t, PictureTimings> timings = TimePictures(arguments, paths, evaluation.runs, effort);
   cv::setNumThreads(1);  // trials run side by side

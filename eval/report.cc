@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <ostream>
 #include <sstream>
@@ -268,6 +269,28 @@ std::string ToJson(const Evaluation& evaluation, const std::string& machine) {
   for (const Run& run : evaluation.runs) root[run.codec->Name()]["per_image"] = TrialsToJson(evaluation, run);
   // Names of files may hold bytes that are no UTF-8.
   return root.dump(1, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+std::string ToMarkdown(const Evaluation& evaluation) {
+  const auto percent = [](const std::optional<BdRate>& rate) { return rate ? Signed(rate->percent, 1) + " %" : "-"; };
+  std::map<const Run*, Comparison> comparisons;
+  ForEachComparison(evaluation, [&comparisons](const Run& run, const Comparison& c) { comparisons.emplace(&run, c); });
+  std::string text =
+      "| codec | BD-rate, PSNR | 29-37 dB only | SSIM | MS-SSIM | encode MP/s | decode MP/s "
+      "|\n|---|--:|--:|--:|--:|--:|--:|\n";
+  for (const Run& run : evaluation.runs) {
+    text += "| " + run.codec->Name() + " |";
+    const auto found = comparisons.find(&run);
+    if (found == comparisons.end()) {
+      text += " 0 | 0 | 0 | 0 |";
+    } else {
+      const Comparison& c = found->second;
+      for (const auto& rate : {c.psnr, c.psnr_middle, c.ssim, c.ms_ssim}) text += " " + percent(rate) + " |";
+    }
+    const std::optional<Speed> speed = AverageSpeed(run);
+    text += speed ? " " + Fixed(speed->encode_wall, 1) + " | " + Fixed(speed->decode_wall, 1) + " |\n" : " - | - |\n";
+  }
+  return text;
 }
 
 }  // namespace lichen::eval

@@ -22,6 +22,9 @@ void PrintWarnings(const Evaluation& evaluation, std::ostream& messages);
 /// One line for every picture, codec and quality, under a line of column names.
 std::string ToCsv(const Evaluation& evaluation);
 
+/// A table in Markdown with a line for every codec: BD-rates against the anchor, and speeds where they were measured.
+std::string ToMarkdown(const Evaluation& evaluation);
+
 /// An object with one member per codec: {"version", "images", "megapixels", "points": [means], "bd_rate": {...},
 /// "per_image": {quality: {picture: {...}}}}. Rates are in bits per pixel, SSIM and MS-SSIM are not in dB, speeds are
 /// in megapixels per second of CPU or wall time; null stands for what was not or could not be measured.

@@ -19,7 +19,7 @@ report() {
 report
 grep -q "BD-rate of jpeg against jpeg-444" "$folder/table.txt" || fail "no BD-rate against the anchor"
 grep -q "BD-PSNR" "$folder/table.txt" || fail "no BD-PSNR"
-for file in report.html points.csv results.json plots.gp; do
+for file in report.html points.csv results.json summary.md plots.gp; do
   [ -s "$folder/$file" ] || fail "$file is missing"
 done
 if command -v gnuplot > /dev/null; then
@@ -27,6 +27,8 @@ if command -v gnuplot > /dev/null; then
     grep -q "<svg" "$folder/$plot.svg" || fail "$plot.svg is missing"
   done
 fi
+
+grep -q "^| jpeg | [-+]" "$folder/summary.md" || fail "no BD-rate in summary.md"
 
 # Taken up again, a run measures nothing twice: even the times are those of before.
 cp "$folder/points.csv" "$folder/before.csv"
