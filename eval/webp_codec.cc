@@ -87,7 +87,6 @@ class WebpCodec : public Codec {
     image.height = static_cast<uint32_t>(config.input.height);
     image.pixels.resize(image.RowBytes() * image.height);
     config.options.use_threads = threads_ == 1 ? 0 : 1;
-    config.options.dithering_strength = 50;  // as dwebp
     config.output.colorspace = MODE_RGB;
     config.output.is_external_memory = 1;
     config.output.u.RGBA.rgba = image.pixels.data();
