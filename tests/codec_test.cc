@@ -85,37 +85,28 @@ TEST(CodecTest, WindowsCoverWidePictures) {  // wider than one window of the tra
   EXPECT_GT(Psnr(image.pixels, back->pixels), 20);
 }
 
-TEST(CodecTest, ThreadsDoNotChangeTheFileNorThePicture) {
-  const Image image = SyntheticImage(333, 222);
-  EncodeOptions options = ToyOptions();
+/// The file and the picture are the same for 1 and for `threads` threads.
+void ExpectThreadsDoNotMatter(const Image& image, EncodeOptions options, DecodeOptions decode, int threads) {
   options.threads = 1;
   const std::vector<uint8_t> one = EncodeOrDie(image, options);
-  options.threads = 8;
+  options.threads = threads;
   EXPECT_EQ(EncodeOrDie(image, options), one);
-  DecodeOptions decode = ToyDecodeOptions();
   decode.threads = 1;
   const auto a = Decode(one.data(), one.size(), decode);
-  decode.threads = 8;
+  decode.threads = threads;
   const auto b = Decode(one.data(), one.size(), decode);
   ASSERT_TRUE(a.ok() && b.ok());
   EXPECT_EQ(a->pixels, b->pixels);
 }
 
+TEST(CodecTest, ThreadsDoNotChangeTheFileNorThePicture) {
+  ExpectThreadsDoNotMatter(SyntheticImage(333, 222), ToyOptions(), ToyDecodeOptions(), 8);
+}
+
 TEST(CodecTest, ThreadsDoNotChangeTheDefaultModelsFilesEither) {
-  const Image image = SyntheticImage(720, 400);  // large enough for threads inside the convolutions
   EncodeOptions options;
   options.quality = 90;
-  options.threads = 1;
-  const std::vector<uint8_t> one = EncodeOrDie(image, options);
-  options.threads = 2;
-  EXPECT_EQ(EncodeOrDie(image, options), one);
-  DecodeOptions decode;
-  decode.threads = 1;
-  const auto a = Decode(one.data(), one.size(), decode);
-  decode.threads = 2;
-  const auto b = Decode(one.data(), one.size(), decode);
-  ASSERT_TRUE(a.ok() && b.ok());
-  EXPECT_EQ(a->pixels, b->pixels);
+  ExpectThreadsDoNotMatter(SyntheticImage(720, 400), options, {}, 2);  // threads inside the convolutions
 }
 
 TEST(CodecTest, HigherQualityCostsMoreAndIsCloser) {
