@@ -335,7 +335,8 @@ Result<std::vector<TileSpan>> ReadTileTable(ByteReader& file, const uint8_t* dat
 }
 
 // Checks that the tiles fill exactly what the chunk and the file have left, and moves their offsets there.
-Status PlaceTiles(const ByteReader& file, uint64_t payload_left, std::vector<TileSpan>& tiles) {
+Status PlaceTiles(const ByteReader& file, uint64_t payload_left, const Header& header, std::vector<std::string>* damage,
+                  std::vector<TileSpan>& tiles) {
   uint64_t total = 0;  // below 2^30 * 2^32
   for (const TileSpan& tile : tiles) total += tile.size;
   if (total != payload_left) {
@@ -344,25 +345,27 @@ Status PlaceTiles(const ByteReader& file, uint64_t payload_left, std::vector<Til
   }
   const size_t first = file.position();
   for (size_t i = 0; i < tiles.size(); ++i) {
-    const size_t present = file.remaining() - tiles[i].offset;
-    if (tiles[i].size > present) {
-      return Truncated("the file ends inside tile " + std::to_string(i + 1) + " of " + std::to_string(tiles.size()) +
-                       ": " + CountOf(present, "byte") + " of " + std::to_string(tiles[i].size));
+    const size_t present = file.remaining() - std::min(tiles[i].offset, file.remaining());
+    if (tiles[i].size > present && damage == nullptr) {
+      return Truncated("the file ends inside " + TileName(header, i) + ": " + CountOf(present, "byte") + " of " +
+                       std::to_string(tiles[i].size));
     }
     tiles[i].offset += first;
   }
-  if (file.remaining() > total) {
-    return Damaged(CountOf(file.remaining() - total, "byte") + " after the end of the image");
-  }
+  if (file.remaining() <= total) return Status();
+  const std::string message = CountOf(file.remaining() - total, "byte") + " after the end of the image";
+  if (damage == nullptr) return Damaged(message);
+  damage->push_back(message);
   return Status();
 }
 
-Result<std::vector<TileSpan>> ReadData(ByteReader& file, const uint8_t* data, const Chunk& chunk, uint64_t tile_count) {
+Result<std::vector<TileSpan>> ReadData(ByteReader& file, const uint8_t* data, const Chunk& chunk, const Header& header,
+                                       std::vector<std::string>* damage) {
   const size_t payload_start = file.position();
-  LICHEN_ASSIGN_OR_RETURN(std::vector<TileSpan> tiles, ReadTileTable(file, data, chunk, tile_count));
+  LICHEN_ASSIGN_OR_RETURN(std::vector<TileSpan> tiles, ReadTileTable(file, data, chunk, TileCount(header)));
   const uint64_t used = file.position() - payload_start;
   if (used > chunk.length) return Damaged("DATA chunk: the tile table is longer than the chunk");
-  LICHEN_RETURN_IF_ERROR(PlaceTiles(file, chunk.length - used, tiles));
+  LICHEN_RETURN_IF_ERROR(PlaceTiles(file, chunk.length - used, header, damage, tiles));
   return tiles;
 }
 
@@ -453,6 +456,12 @@ uint32_t TileColumns(const Header& header) { return TilesAlong(header.width, hea
 uint32_t TileRows(const Header& header) { return TilesAlong(header.height, header); }
 uint64_t TileCount(const Header& header) { return static_cast<uint64_t>(TileColumns(header)) * TileRows(header); }
 
+std::string TileName(const Header& header, uint64_t index) {
+  const uint32_t columns = TileColumns(header);
+  return "tile " + std::to_string(index + 1) + " of " + std::to_string(TileCount(header)) + " (column " +
+         std::to_string(index % columns + 1) + ", row " + std::to_string(index / columns + 1) + ")";
+}
+
 Result<Header> ParseHeader(const uint8_t* data, size_t size) {
   LICHEN_RETURN_IF_ERROR(CheckSignature(data, size));
   ByteReader file(data, size, "file");
@@ -460,13 +469,20 @@ Result<Header> ParseHeader(const uint8_t* data, size_t size) {
   return ReadHead(file, data);
 }
 
-Result<Container> ParseContainer(const uint8_t* data, size_t size) {
+Result<Container> ParseContainer(const uint8_t* data, size_t size, std::vector<std::string>* damage) {
   LICHEN_RETURN_IF_ERROR(CheckSignature(data, size));
   ByteReader file(data, size, "file");
   LICHEN_RETURN_IF_ERROR(file.ReadBytes(kSignature.size()).status());
+  // Damage in a chunk shows once the reader has passed its checksum, so that reading can go on behind it.
+  const auto tolerate = [damage](Status status) {
+    if (damage == nullptr || status.code() != StatusCode::kDamaged) return status;
+    damage->push_back(status.message());
+    return Status();
+  };
 
   Container container;
   LICHEN_ASSIGN_OR_RETURN(container.header, ReadHead(file, data));
+  bool alpha_seen = false;
   size_t next_place = 0;
   while (file.remaining() > 0) {
     LICHEN_ASSIGN_OR_RETURN(const Chunk chunk, ReadChunkStart(file));
@@ -474,22 +490,24 @@ Result<Container> ParseContainer(const uint8_t* data, size_t size) {
     if (place < next_place) return Damaged("a second " + chunk.type + " chunk, or one behind its place");
     if (place <= kMetadataKinds) {
       next_place = place + 1;
-      if (place == kMetadataKinds) {
-        LICHEN_ASSIGN_OR_RETURN(container.alpha, ReadAlphaChunk(file, data, chunk, container.header));
-      } else {
-        LICHEN_ASSIGN_OR_RETURN(container.metadata[place], ReadMetadataChunk(file, data, chunk));
-      }
+      alpha_seen |= place == kMetadataKinds;
+      const auto span = place == kMetadataKinds ? ReadAlphaChunk(file, data, chunk, container.header)
+                                                : ReadMetadataChunk(file, data, chunk);
+      LICHEN_RETURN_IF_ERROR(tolerate(span.status()));
+      if (span.ok()) (place == kMetadataKinds ? container.alpha : container.metadata[place]) = *span;
       continue;
     }
     if (chunk.type == kDataType) {
-      if (HasAlpha(container.header) && container.alpha.size == 0) {
-        return Damaged("there is no ALPH chunk, which colour type " + std::to_string(container.header.colour_type) +
-                       " needs");
+      if (HasAlpha(container.header) && !alpha_seen) {
+        LICHEN_RETURN_IF_ERROR(tolerate(Damaged("there is no ALPH chunk, which colour type " +
+                                                std::to_string(container.header.colour_type) + " needs")));
       }
-      LICHEN_ASSIGN_OR_RETURN(container.tiles, ReadData(file, data, chunk, TileCount(container.header)));
+      LICHEN_ASSIGN_OR_RETURN(container.tiles, ReadData(file, data, chunk, container.header, damage));
       return container;
     }
-    LICHEN_RETURN_IF_ERROR(SkipAncillary(file, data, chunk));
+    const Status skipped = SkipAncillary(file, data, chunk);
+    const bool critical = chunk.type[0] >= 'A' && chunk.type[0] <= 'Z';
+    LICHEN_RETURN_IF_ERROR(critical ? skipped : tolerate(skipped));
   }
   return Truncated("the file ends before its DATA chunk");
 }
@@ -505,11 +523,11 @@ Result<std::vector<uint8_t>> ReadMetadata(const Container& container, const uint
 }
 
 Status CheckTile(const Container& container, const uint8_t* data, size_t size, size_t index) {
-  const std::string name = "tile " + std::to_string(index + 1) + " of " + std::to_string(container.tiles.size());
+  const std::string name = TileName(container.header, index);
   if (index >= container.tiles.size()) return Status(StatusCode::kInvalidArgument, "there is no " + name);
   const TileSpan& tile = container.tiles[index];
   if (tile.offset > size || tile.size > size - tile.offset) {
-    return Status(StatusCode::kInvalidArgument, name + " lies outside these " + CountOf(size, "byte"));
+    return Truncated(name + " is missing: the file ends after " + CountOf(size, "byte"));
   }
   if (!ChecksumMatches(tile.crc, data + tile.offset, tile.size)) {
     return Damaged(name + " is damaged: its checksum is wrong");

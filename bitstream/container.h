@@ -7,6 +7,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "lichen/status.h"
@@ -30,6 +31,9 @@ struct Header {
 uint32_t TileColumns(const Header& header);
 uint32_t TileRows(const Header& header);
 uint64_t TileCount(const Header& header);
+
+/// "tile 5 of 12 (column 2, row 2)": for messages, counting from 1. index: in raster order, from 0
+std::string TileName(const Header& header, uint64_t index);
 
 /// Where one tile's bytes are, and what their CRC-32 must be.
 struct TileSpan {
@@ -71,10 +75,14 @@ Result<Header> ParseHeader(const uint8_t* data, size_t size);
 ///
 /// Memory is at most 16 bytes for every 5 that the file really holds, whatever dimensions it claims.
 ///
+/// damage  null, or where to note what is wrong but not needed to find the tiles: metadata or alpha, which then count
+/// as
+///         absent, a file that ends inside the tiles, of which CheckTile then refuses those it lacks, and bytes behind
+///         them
 /// errors  kTruncated           the file ends too early; the message says where, and how much is missing
 ///         kDamaged             a checksum, range or order is wrong, or bytes follow the last tile
 ///         kUnsupportedVersion  another format version, colour type or bit depth, or an unknown critical chunk
-Result<Container> ParseContainer(const uint8_t* data, size_t size);
+Result<Container> ParseContainer(const uint8_t* data, size_t size, std::vector<std::string>* damage = nullptr);
 
 /// The metadata of one kind, uncompressed; empty when there is none.
 ///
@@ -85,7 +93,8 @@ Result<std::vector<uint8_t>> ReadMetadata(const Container& container, const uint
 /// Checks the checksum of tile `index`, from 0; messages count from 1.
 ///
 /// data, size  the file that `container` was parsed from
-/// errors      kDamaged when the checksum is wrong; kInvalidArgument when there is no such tile in these bytes
+/// errors      kDamaged when the checksum is wrong; kTruncated when these bytes end before the tile does;
+///             kInvalidArgument when there is no such tile
 Status CheckTile(const Container& container, const uint8_t* data, size_t size, size_t index);
 
 /// CheckTile for every tile; the first error.

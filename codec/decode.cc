@@ -1,21 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
 #include <cstring>
-#include <deque>
 #include <new>
 #include <optional>
 #include <vector>
 
-#include "bitstream/alpha.h"
 #include "bitstream/container.h"
-#include "codec/entropy_model.h"
+#include "codec/alpha_view.h"
 #include "codec/fixed_point.h"
 #include "codec/latent_hash.h"
+#include "codec/latent_rows.h"
+#include "codec/memory_estimate.h"
 #include "codec/model_data.h"
+#include "codec/scaled_synthesis.h"
+#include "codec/scratch.h"
 #include "codec/thread_scope.h"
+#include "codec/tile_decoder.h"
 #include "codec/tiling.h"
 #include "codec/transform.h"
 #include "codec/vectorised.h"
+#include "codec/view.h"
 #include "lichen/codec.h"
 
 namespace lichen {
@@ -31,65 +35,51 @@ std::string HexOf(const std::array<uint8_t, 8>& id) {
   return text;
 }
 
-/// A file that was checked as a whole, with the model it needs.
+/// A file whose structure was checked, with the model it needs.
 struct Opened {
   bitstream::Container container;
   std::shared_ptr<const Model> model;
 };
 
-Result<Opened> Open(const uint8_t* data, size_t size, const DecodeOptions& options) {
-  Opened opened;
-  LICHEN_ASSIGN_OR_RETURN(opened.container, bitstream::ParseContainer(data, size));
-  const bitstream::Header& header = opened.container.header;
+Status CheckLimits(const bitstream::Container& container, const DecodeOptions& options) {
+  const bitstream::Header& header = container.header;
   const uint64_t pixels = uint64_t{header.width} * header.height;
   if (pixels > options.max_pixels) {
     return Status(StatusCode::kLimitExceeded, "the picture has " + std::to_string(header.width) + "x" +
                                                   std::to_string(header.height) + " pixels, at most " +
-                                                  std::to_string(options.max_pixels) + " are allowed; raise the limit");
+                                                  std::to_string(options.max_pixels) +
+                                                  " are allowed; raise the limit (max pixels)");
   }
+  uint64_t metadata = 0;
+  for (const bitstream::FrameSpan& span : container.metadata) metadata += span.content_size;
+  if (metadata > options.max_metadata_bytes) {
+    return Status(StatusCode::kLimitExceeded,
+                  "the picture has " + std::to_string(metadata) + " bytes of metadata, at most " +
+                      std::to_string(options.max_metadata_bytes) + " are allowed; raise the limit (max metadata)");
+  }
+  return Status();
+}
+
+Result<Opened> Open(const uint8_t* data, size_t size, const DecodeOptions& options) {
+  Opened opened;
+  std::vector<std::string> damage;
+  LICHEN_ASSIGN_OR_RETURN(opened.container, bitstream::ParseContainer(data, size, options.salvage ? &damage : nullptr));
+  if (options.damage) {
+    for (const std::string& message : damage) options.damage({message, {}});
+  }
+  LICHEN_RETURN_IF_ERROR(CheckLimits(opened.container, options));
   opened.model = options.model;
   if (!opened.model) {
     LICHEN_ASSIGN_OR_RETURN(opened.model, Model::Default());
   }
+  const bitstream::Header& header = opened.container.header;
   if (DataOf(*opened.model).id != header.model_id) {
     return Status(StatusCode::kUnknownModel, "the file needs model " + HexOf(header.model_id) + ", this is model " +
                                                  opened.model->Id() + " (" + opened.model->Name() +
                                                  "); give the model file with that id");
   }
-  LICHEN_RETURN_IF_ERROR(bitstream::CheckAllTiles(opened.container, data, size));
   return opened;
 }
-
-/// Decodes the tiles' latents in raster order.
-class TileDecoder {
- public:
-  TileDecoder(const uint8_t* data, const Opened& opened)
-      : data_(data),
-        container_(opened.container),
-        grid_(opened.container.header),
-        entropy_model_(DataOf(*opened.model), static_cast<int>(opened.container.header.quality_index),
-                       IntegerEngine::kFast) {}
-
-  /// errors: kDamaged
-  Result<const Latents*> Next() {
-    const int row = static_cast<int>(next_) / grid_.columns(), column = static_cast<int>(next_) % grid_.columns();
-    const bitstream::TileSpan& span = container_.tiles[next_++];
-    const Status status = entropy_model_.Decode(data_ + span.offset, span.size, grid_.Row(row).size(),
-                                                grid_.Column(column).size(), &latents_);
-    if (!status.ok()) {
-      return status.Prefixed("tile " + std::to_string(next_) + " of " + std::to_string(container_.tiles.size()));
-    }
-    return static_cast<const Latents*>(&latents_);
-  }
-
- private:
-  const uint8_t* data_;
-  const bitstream::Container& container_;
-  TileGrid grid_;
-  EntropyModel entropy_model_;
-  Latents latents_;
-  size_t next_ = 0;
-};
 
 /// A NaN, which a broken model could give, becomes 0: std::max gives its first argument then.
 LICHEN_VECTORISED
@@ -109,58 +99,97 @@ void FloatToGray(const float* src, size_t pixels, uint8_t* dst) {
   }
 }
 
+/// Means over `box` x `box` pixels; stride: floats from row to row of `src`
+void AverageBoxes(const float* src, size_t stride, int box, int width, float* dst) {
+  const float share = 1.0f / static_cast<float>(box * box);
+  std::fill_n(dst, static_cast<size_t>(width) * 3, 0.0f);
+  for (int dy = 0; dy < box; ++dy, src += stride) {
+    for (int x = 0; x < width * box; ++x) {
+      for (int c = 0; c < 3; ++c) dst[x / box * 3 + c] += src[x * 3 + c] * share;
+    }
+  }
+}
+
 class Decoder {
  public:
-  Decoder(const uint8_t* data, const Opened& opened, const DecodeOptions& options, RowSink& sink)
+  Decoder(const uint8_t* data, size_t size, const Opened& opened, const View& view, const DecodeOptions& options,
+          RowSink& sink)
       : options_(options),
         data_(data),
+        size_(size),
         container_(opened.container),
         header_(container_.header),
+        view_(view),
         colours_(header_.colour_type <= 2 ? 1 : 3),
-        model_(DataOf(*opened.model)),
         grid_(header_),
-        tiles_(data, opened),
-        tables_(TablesAtQuality(model_, static_cast<int>(header_.quality_index))),
-        g_s_(model_.g_s, static_cast<int>(header_.quality_index), FastestPrecision()),
-        margin_(MarginOf(model_.g_s)),
+        synthesis_(SynthesisAtScale(DataOf(*opened.model).g_s, view.scale)),
+        g_s_(synthesis_.layers, static_cast<int>(header_.quality_index), FastestPrecision()),
+        margin_(MarginOf(synthesis_.layers)),
+        rows_(WithMargin(view.LatentRows(), margin_, grid_.height())),
+        columns_(WithMargin(view.LatentColumns(), margin_, grid_.width())),
+        latent_channels_(DataOf(*opened.model).latent_channels),
+        tiles_(data, size, container_, DataOf(*opened.model)),
+        latents_(&tiles_, DataOf(*opened.model), header_, columns_, options.salvage,
+                 [this](int row, int column, const Status& status) { return OnTile(row, column, status); }),
         sink_(sink) {}
 
   Status Run() {
+    if (!options_.salvage) LICHEN_RETURN_IF_ERROR(CheckTiles());
     LICHEN_RETURN_IF_ERROR(Begin());
-    int decoded = 0;
-    for (int row = 0; row < grid_.rows(); ++row) {
-      // The margin of a band reaches into the next ones.
-      const Span needed = WithMargin(grid_.Row(row), margin_, grid_.height());
-      for (; decoded < grid_.rows() && grid_.Row(decoded).begin < needed.end; ++decoded) {
-        LICHEN_RETURN_IF_ERROR(DecodeTileRow(decoded));
-      }
-      for (; first_latent_row_ < needed.begin; ++first_latent_row_) latent_rows_.pop_front();
-      LICHEN_RETURN_IF_ERROR(SynthesiseBand(grid_.Row(row), needed));
+    for (const Span rows : Cut(view_.LatentRows(), kWindowRows)) {
+      const Span needed = WithMargin(rows, margin_, grid_.height());
+      LICHEN_RETURN_IF_ERROR(latents_.Provide(needed));
+      LICHEN_RETURN_IF_ERROR(SynthesiseBand(rows, needed));
     }
-    return alpha_ ? alpha_->Finish() : Status();
+    return alpha_ ? FinishAlpha() : Status();
   }
 
  private:
+  /// The checksums of all tiles that will be decoded.
+  Status CheckTiles() const {
+    const int tile = grid_.tile();
+    for (int row = rows_.begin / tile; row * tile < rows_.end; ++row) {
+      for (int column = columns_.begin / tile; column * tile < columns_.end; ++column) {
+        LICHEN_RETURN_IF_ERROR(
+            bitstream::CheckTile(container_, data_, size_, static_cast<size_t>(row) * grid_.columns() + column));
+      }
+    }
+    return Status();
+  }
+
   /// Tells the sink what comes, metadata included.
   Status Begin() {
     ImageHeader picture;
-    picture.width = header_.width;
-    picture.height = header_.height;
+    picture.width = static_cast<uint32_t>(view_.columns.size());
+    picture.height = static_cast<uint32_t>(view_.rows.size());
     picture.channels = static_cast<int>(header_.colour_type);
     using bitstream::MetadataKind;
-    LICHEN_ASSIGN_OR_RETURN(picture.icc, bitstream::ReadMetadata(container_, data_, MetadataKind::kIcc));
-    LICHEN_ASSIGN_OR_RETURN(picture.exif, bitstream::ReadMetadata(container_, data_, MetadataKind::kExif));
-    LICHEN_ASSIGN_OR_RETURN(picture.xmp, bitstream::ReadMetadata(container_, data_, MetadataKind::kXmp));
+    LICHEN_RETURN_IF_ERROR(ReadMetadata(MetadataKind::kIcc, &picture.icc));
+    LICHEN_RETURN_IF_ERROR(ReadMetadata(MetadataKind::kExif, &picture.exif));
+    LICHEN_RETURN_IF_ERROR(ReadMetadata(MetadataKind::kXmp, &picture.xmp));
     if (picture.channels > colours_) {
-      alpha_.emplace(data_ + container_.alpha.offset, container_.alpha.size, header_.width);
-      alpha_row_.resize(header_.width);
+      alpha_.emplace(data_, container_, view_, options_.salvage);
+      alpha_row_.resize(picture.width);
       row_.resize(picture.RowBytes());
     }
     return sink_.Begin(picture);
   }
 
+  Status ReadMetadata(bitstream::MetadataKind kind, std::vector<uint8_t>* block) {
+    auto content = bitstream::ReadMetadata(container_, data_, kind);
+    if (content.ok()) {
+      *block = std::move(*content);
+    } else if (!options_.salvage) {
+      return content.status();
+    } else if (options_.damage) {
+      options_.damage({content.status().message(), {}});
+    }
+    return Status();
+  }
+
+  /// The share of all latents with their margins.
   double Area(Span rows, Span columns) const {
-    return static_cast<double>(rows.size()) * columns.size() / (static_cast<double>(grid_.height()) * grid_.width());
+    return static_cast<double>(rows.size()) * columns.size() / (static_cast<double>(rows_.size()) * columns_.size());
   }
 
   Status Report() const {
@@ -169,61 +198,84 @@ class Decoder {
     return Status();
   }
 
-  /// Appends a row of tiles to latent_rows_, de-quantised: the input of g_s.
-  Status DecodeTileRow(int row) {
-    const int m = model_.latent_channels, height = grid_.Row(row).size();
-    const size_t first = latent_rows_.size();
-    latent_rows_.resize(first + height);
-    for (int column = 0; column < grid_.columns(); ++column) {
-      LICHEN_ASSIGN_OR_RETURN(const Latents* latents, tiles_.Next());
-      const Span columns = grid_.Column(column);
-      for (int v = 0; v < height; ++v) {
-        latent_rows_[first + v].resize(static_cast<size_t>(grid_.width()) * m);  // only once a tile was sound
-        const int32_t* from = latents->y_hat.data() + static_cast<size_t>(v) * latents->w * m;
-        float* to = latent_rows_[first + v].data() + static_cast<size_t>(columns.begin) * m;
-        for (int x = 0; x < latents->w; ++x, from += m, to += m) {
-          for (int c = 0; c < m; ++c) {
-            to[c] = static_cast<float>(from[c]) * (1.0f / (1 << kSixteenthBits)) * tables_.inverse_gain_y[c];
-          }
-        }
-      }
-      decoded_ += Area(grid_.Row(row), columns);
-      LICHEN_RETURN_IF_ERROR(Report());
+  Status OnTile(int row, int column, const Status& status) {
+    if (!status.ok() && options_.damage) {
+      const auto region = [](Span x, Span y) {
+        return x.size() <= 0 || y.size() <= 0
+                   ? Region{}
+                   : Region{static_cast<uint32_t>(x.begin), static_cast<uint32_t>(y.begin),
+                            static_cast<uint32_t>(x.size()), static_cast<uint32_t>(y.size())};
+      };
+      const auto pixels = [](Span latents, Span samples, int scale, uint32_t size) {
+        const Span all = {samples.begin * scale, std::min(samples.end * scale, static_cast<int>(size))};
+        return Common({latents.begin * kLatentPixels, latents.end * kLatentPixels}, all);
+      };
+      options_.damage({status.message(), region(pixels(grid_.Column(column), view_.columns, view_.scale, header_.width),
+                                                pixels(grid_.Row(row), view_.rows, view_.scale, header_.height))});
     }
-    return Status();
+    decoded_ += Area(Common(grid_.Row(row), rows_), Common(grid_.Column(column), columns_));
+    return Report();
   }
 
-  /// g_s on a band of tiles, window by window; `needed` is the band with its margin.
+  /// g_s on a band of latent rows, window by window; `needed` is the band with its margin.
   Status SynthesiseBand(Span rows, Span needed) {
-    const int top = rows.begin * kLatentPixels;
-    const int height = std::min(rows.end * kLatentPixels, static_cast<int>(header_.height)) - top;
-    const size_t row_bytes = size_t{header_.width} * colours_;
-    band_.resize(row_bytes * height);
-    for (int column = 0; column < grid_.columns(); column += grid_.ColumnsPerWindow()) {
-      const int last = std::min(column + grid_.ColumnsPerWindow(), grid_.columns()) - 1;
-      const Span inner = {grid_.Column(column).begin, grid_.Column(last).end};
+    const int step = view_.SamplesPerLatent(), box = synthesis_.box;
+    const Span band = Common({rows.begin * step, rows.end * step}, view_.rows);
+    const size_t row_bytes = static_cast<size_t>(view_.columns.size()) * colours_;
+    band_.resize(row_bytes * band.size());
+    for (const Span inner : Cut(view_.LatentColumns(), kWindowColumns)) {
       const Span outer = WithMargin(inner, margin_, grid_.width());
       const ThreadScope threads(
           ThreadsFor(options_.threads, int64_t{needed.size()} * outer.size() * kLatentPixels * kLatentPixels));
       LICHEN_ASSIGN_OR_RETURN(const float* x, Synthesise(needed, outer));
-      const int left = inner.begin * kLatentPixels;
-      const int width = std::min(inner.end * kLatentPixels, static_cast<int>(header_.width)) - left;
+      const Span samples = Common({inner.begin * step, inner.end * step}, view_.columns);
+      const int width = samples.size();
+      const size_t stride = static_cast<size_t>(outer.size()) * step * box * 3;
+      if (box > 1) means_.resize(static_cast<size_t>(band.size()) * width * 3);
 #pragma omp parallel for
-      for (int v = 0; v < height; ++v) {
-        const size_t at = static_cast<size_t>(top + v - needed.begin * kLatentPixels) * outer.size() * kLatentPixels +
-                          (inner.begin - outer.begin) * kLatentPixels;
-        uint8_t* to = band_.data() + v * row_bytes + static_cast<size_t>(left) * colours_;
+      for (int v = 0; v < band.size(); ++v) {
+        const float* from = x + static_cast<size_t>(band.begin + v - needed.begin * step) * box * stride +
+                            static_cast<size_t>(samples.begin - outer.begin * step) * box * 3;
+        if (box > 1) {
+          float* means = means_.data() + static_cast<size_t>(v) * width * 3;
+          AverageBoxes(from, stride, box, width, means);
+          from = means;
+        }
+        uint8_t* to =
+            band_.data() + v * row_bytes + static_cast<size_t>(samples.begin - view_.columns.begin) * colours_;
         if (colours_ == 1) {
-          FloatToGray(x + at * 3, width, to);
+          FloatToGray(from, width, to);
         } else {
-          FloatToSamples(x + at * 3, static_cast<size_t>(width) * 3, to);
+          FloatToSamples(from, static_cast<size_t>(width) * 3, to);
         }
       }
-      synthesised_ += Area(rows, inner);
+      synthesised_ += static_cast<double>(rows.size()) * inner.size() /
+                      (static_cast<double>(view_.LatentRows().size()) * view_.LatentColumns().size());
       LICHEN_RETURN_IF_ERROR(Report());
     }
-    for (int v = 0; v < height; ++v) LICHEN_RETURN_IF_ERROR(WriteRow(band_.data() + v * row_bytes));
+    if (options_.salvage) GrayDamage(rows, band);
+    for (int v = 0; v < band.size(); ++v) LICHEN_RETURN_IF_ERROR(WriteRow(band_.data() + v * row_bytes));
     return Status();
+  }
+
+  /// Makes the samples of damaged tiles gray: what was synthesised there only served those around.
+  void GrayDamage(Span rows, Span band) {
+    constexpr uint8_t kGray = 128;
+    const int tile = grid_.tile(), step = view_.SamplesPerLatent();
+    const Span columns = view_.LatentColumns();
+    for (int row = rows.begin / tile; row * tile < rows.end; ++row) {
+      for (int column = columns.begin / tile; column * tile < columns.end; ++column) {
+        if (!latents_.IsDamaged(row, column)) continue;
+        const Span y = Common({grid_.Row(row).begin * step, grid_.Row(row).end * step}, band);
+        const Span x = Common({grid_.Column(column).begin * step, grid_.Column(column).end * step}, view_.columns);
+        for (int v = y.begin; v < y.end; ++v) {
+          std::fill_n(band_.data() +
+                          (static_cast<size_t>(v - band.begin) * view_.columns.size() + x.begin - view_.columns.begin) *
+                              colours_,
+                      static_cast<size_t>(std::max(0, x.size())) * colours_, kGray);
+        }
+      }
+    }
   }
 
   /// Passes a row of colours on, with its alpha where there is one.
@@ -239,36 +291,44 @@ class Decoder {
     return sink_.WriteRow(row_.data());
   }
 
+  Status FinishAlpha() {
+    LICHEN_RETURN_IF_ERROR(alpha_->Finish());
+    if (!alpha_->damage().ok() && options_.damage) options_.damage({alpha_->damage().message(), {}});
+    return Status();
+  }
+
   Result<const float*> Synthesise(Span rows, Span columns) {
-    const size_t row = static_cast<size_t>(columns.size()) * model_.latent_channels;
-    window_.resize(rows.size() * row);
+    const size_t row = static_cast<size_t>(columns.size()) * latent_channels_;
+    float* window = window_.Reserve(rows.size() * row);
     for (int v = rows.begin; v < rows.end; ++v) {
-      std::memcpy(
-          window_.data() + (v - rows.begin) * row,
-          latent_rows_[v - first_latent_row_].data() + static_cast<size_t>(columns.begin) * model_.latent_channels,
-          row * sizeof(float));
+      std::memcpy(window + (v - rows.begin) * row,
+                  latents_.Row(v) + static_cast<size_t>(columns.begin - columns_.begin) * latent_channels_,
+                  row * sizeof(float));
     }
-    return g_s_.Run(window_.data(), rows.size(), columns.size());
+    return g_s_.Run(window, rows.size(), columns.size());
   }
 
   const DecodeOptions& options_;
   const uint8_t* data_;
+  size_t size_;
   const bitstream::Container& container_;
   bitstream::Header header_;
+  View view_;
   int colours_;  // channels without alpha
-  const ModelData& model_;
   TileGrid grid_;
-  TileDecoder tiles_;
-  QualityTables tables_;
+  ScaledSynthesis synthesis_;
   Transform g_s_;
-  int margin_;  // latent positions
+  int margin_;           // latent positions
+  Span rows_, columns_;  // latents that the view needs, margins included
+  int latent_channels_;
+  TileDecoder tiles_;
+  LatentRows latents_;
   RowSink& sink_;
-  std::deque<std::vector<float>> latent_rows_;  // from first_latent_row_ on
-  int first_latent_row_ = 0;
-  double decoded_ = 0, synthesised_ = 0;  // shares of the canvas
-  std::vector<float> window_;
+  double decoded_ = 0, synthesised_ = 0;  // shares of the view
+  Scratch<float> window_;
+  std::vector<float> means_;
   std::vector<uint8_t> band_;  // colours only
-  std::optional<bitstream::AlphaReader> alpha_;
+  std::optional<AlphaView> alpha_;
   std::vector<uint8_t> alpha_row_, row_;
 };
 
@@ -305,8 +365,12 @@ T Guarded(Function function) {
 Status Decode(const uint8_t* data, size_t size, const DecodeOptions& options, RowSink& sink) {
   return Guarded<Status>([&]() -> Status {
     LICHEN_ASSIGN_OR_RETURN(const Opened opened, Open(data, size, options));
+    const bitstream::Header& header = opened.container.header;
+    LICHEN_ASSIGN_OR_RETURN(const View view, MakeView(header, options.region, options.scale));
+    LICHEN_RETURN_IF_ERROR(CheckMemory(DecodeMemory(DataOf(*opened.model), header, view, FastestPrecision()),
+                                       options.max_memory_bytes, "decoding"));
     const ThreadScope one_thread(1);  // more where a window of g_s is worth it
-    return Decoder(data, opened, options, sink).Run();
+    return Decoder(data, size, opened, view, options, sink).Run();
   });
 }
 
@@ -318,13 +382,22 @@ Result<Image> Decode(const uint8_t* data, size_t size, const DecodeOptions& opti
 
 Result<uint64_t> HashLatents(const uint8_t* data, size_t size, const DecodeOptions& options) {
   return Guarded<Result<uint64_t>>([&]() -> Result<uint64_t> {
-    LICHEN_ASSIGN_OR_RETURN(const Opened opened, Open(data, size, options));
+    DecodeOptions whole = options;
+    whole.salvage = false;
+    LICHEN_ASSIGN_OR_RETURN(const Opened opened, Open(data, size, whole));
+    const bitstream::Header& header = opened.container.header;
+    const ModelData& model = DataOf(*opened.model);
+    LICHEN_RETURN_IF_ERROR(CheckMemory(HashMemory(model, header), options.max_memory_bytes, "decoding"));
+    LICHEN_RETURN_IF_ERROR(bitstream::CheckAllTiles(opened.container, data, size));
     const ThreadScope one_thread(1);
-    TileDecoder tiles(data, opened);
+    TileDecoder tiles(data, size, opened.container, model);
+    const TileGrid grid(header);
     LatentHash hash;
-    for (size_t i = 0; i < opened.container.tiles.size(); ++i) {
-      LICHEN_ASSIGN_OR_RETURN(const Latents* latents, tiles.Next());
-      hash.Add(*latents);
+    for (int row = 0; row < grid.rows(); ++row) {
+      for (int column = 0; column < grid.columns(); ++column) {
+        LICHEN_ASSIGN_OR_RETURN(const Latents* latents, tiles.Decode(row, column));
+        hash.Add(*latents);
+      }
     }
     return hash.Digest();
   });

@@ -10,6 +10,7 @@
 #include "bitstream/container.h"
 #include "codec/entropy_model.h"
 #include "codec/fixed_point.h"
+#include "codec/memory_estimate.h"
 #include "codec/model_data.h"
 #include "codec/thread_scope.h"
 #include "codec/tiling.h"
@@ -172,23 +173,23 @@ class Encoder {
   }
 
   /// g_a on a band of tiles, window by window, into band_: [rows][grid width][M].
-  Status AnalyseBand(Span rows) {
+  Status AnalyseBand(Span tile_row) {
     const int m = model_.latent_channels;
-    band_.resize(static_cast<size_t>(rows.size()) * grid_.width() * m);
-    const Span needed = WithMargin(rows, margin_, grid_.height());
-    LICHEN_RETURN_IF_ERROR(canvas_.Provide(needed.begin * kLatentPixels, needed.end * kLatentPixels));
-    for (int column = 0; column < grid_.columns(); column += grid_.ColumnsPerWindow()) {
-      const int last = std::min(column + grid_.ColumnsPerWindow(), grid_.columns()) - 1;
-      const Span inner = {grid_.Column(column).begin, grid_.Column(last).end};
-      const Span outer = WithMargin(inner, margin_, grid_.width());
-      LICHEN_ASSIGN_OR_RETURN(const float* y, Analyse(needed, outer));
-      for (int v = rows.begin; v < rows.end; ++v) {
-        std::memcpy(band_.data() + (static_cast<size_t>(v - rows.begin) * grid_.width() + inner.begin) * m,
-                    y + (static_cast<size_t>(v - needed.begin) * outer.size() + inner.begin - outer.begin) * m,
-                    static_cast<size_t>(inner.size()) * m * sizeof(float));
+    band_.resize(static_cast<size_t>(tile_row.size()) * grid_.width() * m);
+    for (const Span rows : Cut(tile_row, kWindowRows)) {
+      const Span needed = WithMargin(rows, margin_, grid_.height());
+      LICHEN_RETURN_IF_ERROR(canvas_.Provide(needed.begin * kLatentPixels, needed.end * kLatentPixels));
+      for (const Span inner : Cut({0, grid_.width()}, kWindowColumns)) {
+        const Span outer = WithMargin(inner, margin_, grid_.width());
+        LICHEN_ASSIGN_OR_RETURN(const float* y, Analyse(needed, outer));
+        for (int v = rows.begin; v < rows.end; ++v) {
+          std::memcpy(band_.data() + (static_cast<size_t>(v - tile_row.begin) * grid_.width() + inner.begin) * m,
+                      y + (static_cast<size_t>(v - needed.begin) * outer.size() + inner.begin - outer.begin) * m,
+                      static_cast<size_t>(inner.size()) * m * sizeof(float));
+        }
+        analysed_ += Area(rows, inner);
+        LICHEN_RETURN_IF_ERROR(Report());
       }
-      analysed_ += Area(rows, inner);
-      LICHEN_RETURN_IF_ERROR(Report());
     }
     return Status();
   }
@@ -275,6 +276,8 @@ Result<std::vector<uint8_t>> Encode(RowSource& source, const EncodeOptions& opti
     }
     const ModelData& data = DataOf(*model);
     LICHEN_ASSIGN_OR_RETURN(const bitstream::Header header, MakeHeader(source.header(), options, data));
+    LICHEN_RETURN_IF_ERROR(
+        CheckMemory(EncodeMemory(data, header, FastestPrecision()), options.max_memory_bytes, "encoding"));
     const ThreadScope one_thread(1);  // more where a window of g_a is worth it
     return Encoder(source, options, header, data).Run();
   } catch (const std::bad_alloc&) {

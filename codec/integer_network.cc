@@ -84,8 +84,8 @@ IntegerConvolution::IntegerConvolution(const IntegerLayer& layer, IntegerEngine 
         return all;
       }()) {}
 
-IntegerConvolution::IntegerConvolution(const IntegerLayer& layer, IntegerEngine engine,
-                                       const std::vector<int>& outputs) {
+IntegerConvolution::IntegerConvolution(const IntegerLayer& layer, IntegerEngine engine, const std::vector<int>& outputs)
+    : in_(layer.in), margin_(layer.kernel / 2) {
   const size_t row = static_cast<size_t>(layer.in) * layer.kernel * layer.kernel;
   std::vector<int8_t> weight;
   weight.reserve(outputs.size() * row);
@@ -103,25 +103,48 @@ IntegerConvolution::IntegerConvolution(const IntegerLayer& layer, IntegerEngine 
   }
 }
 
+/// Calls consume(acc, first, count) for the sums of `count` positions from `first` on, in order.
+template <typename Consumer>
+void IntegerConvolution::RunInStrips(const uint8_t* src, int h, int w, const Consumer& consume) {
+  if (margin_ == 0 && h == 1) {  // a row of positions without neighbours can be cut anywhere
+    const int step = std::min(w, kStripPositions);
+    acc_.resize(static_cast<size_t>(step) * bias_.size());
+    for (int x = 0; x < w; x += step) {
+      const int count = std::min(step, w - x);
+      accumulator_->Run(src + static_cast<size_t>(x) * in_, 1, count, acc_.data());
+      consume(acc_.data(), static_cast<size_t>(x), static_cast<size_t>(count));
+    }
+    return;
+  }
+  // Rows in the margin of a strip see zeros where it ends, and are dropped.
+  const int step = std::max(1, std::min(h, kStripPositions / w));
+  const size_t most = static_cast<size_t>(std::min(h, step + (step < h ? 2 * margin_ : 0)));
+  acc_.resize(most * w * bias_.size());
+  for (int y = 0; y < h; y += step) {
+    const int end = std::min(y + step, h), from = std::max(0, y - margin_), to = std::min(h, end + margin_);
+    accumulator_->Run(src + static_cast<size_t>(from) * w * in_, to - from, w, acc_.data());
+    consume(acc_.data() + static_cast<size_t>(y - from) * w * bias_.size(), static_cast<size_t>(y) * w,
+            static_cast<size_t>(end - y) * w);
+  }
+}
+
 void IntegerConvolution::RunRelu(const uint8_t* src, int h, int w, uint8_t* dst, int stride) {
-  const size_t pixels = static_cast<size_t>(h) * w;
-  acc_.resize(pixels * bias_.size());
-  accumulator_->Run(src, h, w, acc_.data());
-  RequantiseRelu(acc_.data(), pixels, out(), bias_.data(), scale_.data(), dst, stride);
+  RunInStrips(src, h, w, [&](const int32_t* acc, size_t first, size_t pixels) {
+    RequantiseRelu(acc, pixels, out(), bias_.data(), scale_.data(), dst + first * stride, stride);
+  });
 }
 
 void IntegerConvolution::RunHead(const uint8_t* src, int h, int w, int32_t* dst) {
-  const size_t pixels = static_cast<size_t>(h) * w;
-  acc_.resize(pixels * bias_.size());
-  accumulator_->Run(src, h, w, acc_.data());
   const int channels = out();
-  const int32_t* acc = acc_.data();
-  for (size_t p = 0; p < pixels; ++p, acc += channels, dst += channels) {
-    for (int c = 0; c < channels; ++c) {
-      const int64_t scaled = RoundingShift(int64_t{acc[c] + bias_[c]} * multiplier_[c], shift_[c]);
-      dst[c] = static_cast<int32_t>(std::clamp<int64_t>(scaled, -kHeadLimit, kHeadLimit));
+  RunInStrips(src, h, w, [&](const int32_t* acc, size_t first, size_t pixels) {
+    int32_t* to = dst + first * channels;
+    for (size_t p = 0; p < pixels; ++p, acc += channels, to += channels) {
+      for (int c = 0; c < channels; ++c) {
+        const int64_t scaled = RoundingShift(int64_t{acc[c] + bias_[c]} * multiplier_[c], shift_[c]);
+        to[c] = static_cast<int32_t>(std::clamp<int64_t>(scaled, -kHeadLimit, kHeadLimit));
+      }
     }
-  }
+  });
 }
 
 }  // namespace lichen

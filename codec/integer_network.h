@@ -31,6 +31,10 @@ std::unique_ptr<IntegerAccumulator> MakePlainAccumulator(int in, int out, int ke
 /// The fastest engine of this build; the plain one where there is no other.
 std::unique_ptr<IntegerAccumulator> MakeFastAccumulator(int in, int out, int kernel, const int8_t* weight);
 
+/// Sums are computed for about so many positions at a time, so that they stay small whatever the size of a tile; tiles
+/// of up to 2048 pixels a side are done at once.
+inline constexpr int kStripPositions = 1 << 14;
+
 /// A layer ready to run.
 class IntegerConvolution {
  public:
@@ -45,6 +49,10 @@ class IntegerConvolution {
   void RunHead(const uint8_t* src, int h, int w, int32_t* dst);
 
  private:
+  template <typename Consumer>
+  void RunInStrips(const uint8_t* src, int h, int w, const Consumer& consume);
+
+  int in_, margin_;
   std::unique_ptr<IntegerAccumulator> accumulator_;
   std::vector<int32_t> bias_, multiplier_;
   std::vector<double> scale_;  // multiplier / 2^shift, exactly

@@ -2,18 +2,20 @@
 #ifndef LICHEN_CODEC_TILING_H_
 #define LICHEN_CODEC_TILING_H_
 
-// How a picture is cut up. Tiles exist only in the entropy layer; the transforms run on windows, which are groups of
-// whole tiles plus a margin, so that no seam shows.
+// How a picture is cut up. Tiles exist only in the entropy layer; the transforms run on windows of any size plus a
+// margin, so that no seam shows.
 
 #include <algorithm>
 #include <cstdint>
+#include <vector>
 
 #include "bitstream/container.h"
 
 namespace lichen {
 
 inline constexpr int kLatentPixels = 16;    // pixels a side of one position of y
-inline constexpr int kWindowPixels = 2048;  // windows are at most this wide, or one tile
+inline constexpr int kWindowColumns = 128;  // latent positions: windows are at most 2048 pixels wide
+inline constexpr int kWindowRows = 64;      // and 1024 pixels high
 
 /// A range of latent positions [begin, end).
 struct Span {
@@ -37,9 +39,8 @@ class TileGrid {
   int height() const { return height_; }
   Span Column(int i) const { return {i * tile_, std::min((i + 1) * tile_, width_)}; }
   Span Row(int i) const { return {i * tile_, std::min((i + 1) * tile_, height_)}; }
-
-  /// Tile columns that one window covers.
-  int ColumnsPerWindow() const { return std::max(1, kWindowPixels / kLatentPixels / tile_); }
+  /// Positions a side of a tile that the picture's edge does not cut.
+  int tile() const { return tile_; }
 
  private:
   int tile_, columns_, rows_, width_, height_;
@@ -48,6 +49,17 @@ class TileGrid {
 /// `span` with a margin on each side, clipped to the canvas of `size` positions.
 inline Span WithMargin(Span span, int margin, int size) {
   return {std::max(0, span.begin - margin), std::min(size, span.end + margin)};
+}
+
+/// `span` in pieces that end at multiples of `step`.
+inline std::vector<Span> Cut(Span span, int step) {
+  std::vector<Span> pieces;
+  for (int begin = span.begin; begin < span.end;) {
+    const int end = std::min((begin / step + 1) * step, span.end);
+    pieces.push_back({begin, end});
+    begin = end;
+  }
+  return pieces;
 }
 
 }  // namespace lichen

@@ -178,6 +178,32 @@ Result<const float*> Transform::Run(const float* src, int h, int w) {
   return static_cast<const float*>(x_.data());
 }
 
+uint64_t Transform::Memory(const std::vector<FloatLayer>& layers, int input_channels, int h, int w,
+                           Precision precision) {
+  uint64_t pixels = static_cast<uint64_t>(h) * w, largest = pixels * input_channels, inside = 0;  // elements; bytes
+  for (const FloatLayer& layer : layers) {
+    switch (layer.type) {
+      case FloatLayer::Type::kConvolution:
+        pixels = (pixels + layer.a.stride * layer.a.stride - 1) / (layer.a.stride * layer.a.stride);
+        largest = std::max(largest, pixels * layer.a.out);
+        break;
+      case FloatLayer::Type::kResidual:
+        inside = std::max(
+            inside, pixels * (precision == Precision::kBfloat16 ? 2 * (layer.a.in + layer.a.out) : 4 * layer.a.out));
+        break;
+      case FloatLayer::Type::kSpaceToDepth:
+        pixels /= layer.factor * layer.factor;
+        break;
+      case FloatLayer::Type::kDepthToSpace:
+        pixels *= layer.factor * layer.factor;
+        break;
+      case FloatLayer::Type::kGain:
+        break;
+    }
+  }
+  return 2 * largest * sizeof(float) + inside;  // x_ and next_
+}
+
 int MarginOf(const std::vector<FloatLayer>& layers) {
   int need = 0;
   for (auto layer = layers.rbegin(); layer != layers.rend(); ++layer) {

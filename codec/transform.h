@@ -4,6 +4,7 @@
 
 // The float transforms g_a, g_s and h_a: a chain of layers on channels-last tensors [h][w][channels].
 
+#include <cstdint>
 #include <memory>
 #include <vector>
 
@@ -25,6 +26,9 @@ class Transform {
   /// src: [h][w][input channels]; the result, [h'][w'][output channels], stays valid until the next call.
   /// errors: kOutOfMemory, kInternal
   Result<const float*> Run(const float* src, int h, int w);
+
+  /// Bytes that Run keeps for windows of this size.
+  static uint64_t Memory(const std::vector<FloatLayer>& layers, int input_channels, int h, int w, Precision precision);
 
  private:
   struct Step;

@@ -3,6 +3,7 @@
 
 #include <cinttypes>
 #include <cstdio>
+#include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -23,28 +24,80 @@ constexpr char kHelpHead[] = R"(Usage: lichen-dec [options] INPUT [OUTPUT]
        lichen-dec --info | --verify INPUT...
 Decompresses .lic files into PNG or JPEG pictures; - is standard input or output.
 
-Example: lichen-dec photo.lic photo.png
+Examples: lichen-dec photo.lic photo.png
+          lichen-dec --scale 1/8 photo.lic preview.jpg
+          lichen-dec --region 1200,800,640,480 photo.lic part.png
 )";
 
 constexpr char kHelpFoot[] =
     R"(ICC profile, EXIF and XMP are written as they were; JPEG cannot hold alpha, and the colours under it are written.
 Output must end in .png, .jpg or .jpeg, unless it is -, a device or a pipe, which get PNG; in a folder it is PNG. An
 existing file is replaced. Interrupted or failed runs leave nothing behind. Exit code: 0 success, 1 a file failed,
-2 wrong usage.)";
+2 wrong usage, 3 --salvage had to leave parts of a picture gray, opaque or out.)";
+
+constexpr int kSalvaged = 3;
 
 struct Options : CommonOptions {
   bool info = false;
   bool json = false;
   bool verify = false;
+  Region region;  // all of the picture when empty
+  int scale = 1;
+  bool salvage = false;
+  uint64_t max_metadata = DecodeOptions().max_metadata_bytes;
   int jpeg_quality = image_io::WriteOptions().jpeg_quality;
   int png_level = image_io::WriteOptions().png_level;
 };
+
+/// "X,Y,W,H" as a region that is not empty.
+bool ParseRegion(const std::string& text, Region* region) {
+  char end = 0;
+  uint64_t numbers[4];
+  if (text.find_first_not_of("0123456789,") != std::string::npos ||
+      std::sscanf(text.c_str(), "%8" SCNu64 ",%8" SCNu64 ",%8" SCNu64 ",%8" SCNu64 "%c", &numbers[0], &numbers[1],
+                  &numbers[2], &numbers[3], &end) != 4) {
+    return false;
+  }
+  *region = {static_cast<uint32_t>(numbers[0]), static_cast<uint32_t>(numbers[1]), static_cast<uint32_t>(numbers[2]),
+             static_cast<uint32_t>(numbers[3])};
+  return region->width > 0 && region->height > 0;
+}
+
+/// Adds the options that choose what of a picture is decoded.
+void AddViewOptions(CLI::App* app, Options* options) {
+  app->add_option_function<std::string>(
+         "--region",
+         [options](const std::string& text) {
+           if (ParseRegion(text, &options->region)) return;
+           throw CLI::ValidationError("--region", "X,Y,W,H expected: left, top, width and height in pixels, not " + text);
+         },
+         "Decode only W x H pixels, of which the upper left one is at X,Y")
+      ->option_text("X,Y,W,H");
+  app->add_option("--scale", options->scale,
+                  "Decode a smaller picture: 1/2, 1/4, 1/8 or 1/16 a side; from 1/8 on a quick preview")
+      ->option_text("1/N")
+      ->transform(CLI::Transformer(
+          std::map<std::string, std::string>{{"1/1", "1"}, {"1/2", "2"}, {"1/4", "4"}, {"1/8", "8"}, {"1/16", "16"}}))
+      ->check(CLI::Validator(
+          [](const std::string& text) {
+            const bool known = text == "1" || text == "2" || text == "4" || text == "8" || text == "16";
+            return known ? std::string() : "the scale must be 1, 1/2, 1/4, 1/8 or 1/16, not " + text;
+          },
+          ""));
+}
 
 void AddOptions(CLI::App* app, Options* options) {
   SetHelpHead(app, kHelpHead);
   app->footer(kHelpFoot);
   app->set_version_flag("--version", std::string("lichen-dec ") + Version(), "Print the version");
   AddCommonOptions(app, options);
+  app->add_option("--max-metadata", options->max_metadata,
+                  "Refuse pictures with more bytes of ICC profile, EXIF and XMP (default 192M)")
+      ->option_text("SIZE")
+      ->transform(CLI::AsSizeValue(false));
+  AddViewOptions(app, options);
+  app->add_flag("--salvage", options->salvage,
+                "Decode what is intact of a damaged file; damaged tiles become gray and are named");
   app->add_option("--jpeg-quality", options->jpeg_quality,
                   "Quality of JPEG output, 1..100 (default 95), without subsampling")
       ->option_text("Q")
@@ -85,10 +138,10 @@ Result<std::vector<uint8_t>> ReadLichenFile(const std::string& path) {
 /// An error of the library about `path`, with what to do about it at this command line.
 Status Explained(const Status& status, const std::string& path) {
   std::string advice;
-  if (status.code() == StatusCode::kTruncated) advice = "; get a complete copy of the file";
-  if (status.code() == StatusCode::kDamaged) advice = "; get a good copy of the file";
+  if (status.code() == StatusCode::kTruncated) advice = "; get a complete copy of the file, or try --salvage";
+  if (status.code() == StatusCode::kDamaged) advice = "; get a good copy of the file, or try --salvage";
   if (status.code() == StatusCode::kUnknownModel) advice = " (--model FILE)";
-  if (status.code() == StatusCode::kLimitExceeded) advice = " (--max-pixels N)";
+  if (status.code() == StatusCode::kLimitExceeded) advice = " (--max-pixels, --max-memory, --max-metadata)";
   return status.ok() ? status : Status(status.code(), InputName(path) + ": " + status.message() + advice);
 }
 
@@ -101,6 +154,8 @@ DecodeOptions DecodeOptionsFrom(const Options& options, const std::shared_ptr<co
   DecodeOptions decode_options;
   decode_options.threads = options.threads;
   decode_options.max_pixels = options.max_pixels;
+  decode_options.max_memory_bytes = options.max_memory;
+  decode_options.max_metadata_bytes = options.max_metadata;
   decode_options.model = model;
   return decode_options;
 }
@@ -130,8 +185,9 @@ class WatchedSink : public RowSink {
   Status status_;
 };
 
+/// damaged: set when --salvage had to replace a part of the picture
 Status DecodeFile(const Job& job, const Options& options, const std::shared_ptr<const Model>& model,
-                  const Console& console) {
+                  const Console& console, bool* damaged) {
   LICHEN_RETURN_IF_ERROR(CheckPair(job));
   const std::string input = InputName(job.input), output = OutputName(job.output);
   LICHEN_ASSIGN_OR_RETURN(const std::vector<uint8_t> bytes, ReadLichenFile(job.input));
@@ -148,6 +204,13 @@ Status DecodeFile(const Job& job, const Options& options, const std::shared_ptr<
     ProgressMeter meter(console, input);
     DecodeOptions decode_options = DecodeOptionsFrom(options, model);
     decode_options.progress = meter.Callback();
+    decode_options.region = options.region;
+    decode_options.scale = options.scale;
+    decode_options.salvage = options.salvage;
+    decode_options.damage = [&](const Damage& damage) {
+      *damaged = true;
+      console.Error(input + ": " + damage.message + (damage.pixels.width > 0 ? "; it is gray in the output" : ""));
+    };
     const Status status = Decode(bytes.data(), bytes.size(), decode_options, sink);
     LICHEN_RETURN_IF_ERROR(sink.status().Prefixed(output));
     LICHEN_RETURN_IF_ERROR(Explained(status, job.input));
@@ -265,6 +328,9 @@ int Main(int argc, char** argv, Console& console) {
   console.SetQuiet(options.quiet);
 
   if (options.info && options.verify) return console.WrongUsage("--info and --verify cannot be combined");
+  if ((options.info || options.verify) && (options.region.width > 0 || options.scale > 1 || options.salvage)) {
+    return console.WrongUsage("--region, --scale and --salvage write a picture; leave out --info and --verify");
+  }
   if (options.json && !options.info) return console.WrongUsage("--json needs --info");
   const auto plan = options.info || options.verify ? PlanInputs(options) : MakePlan(options, ".png", CheckOutputName);
   if (!plan.ok()) return console.Refuse(plan.status());
@@ -273,7 +339,10 @@ int Main(int argc, char** argv, Console& console) {
   const auto model = LoadModel(options.model_path);
   if (!model.ok()) return console.Refuse(model.status());
   if (options.verify) return Verify(*plan, options, *model, console);
-  return RunPlan(*plan, console, [&](const Job& job) { return DecodeFile(job, options, *model, console); });
+  bool damaged = false;
+  exit_code =
+      RunPlan(*plan, console, [&](const Job& job) { return DecodeFile(job, options, *model, console, &damaged); });
+  return exit_code == kSuccess && damaged ? kSalvaged : exit_code;
 }
 
 }  // namespace

@@ -91,6 +91,10 @@ void AddCommonOptions(CLI::App* app, CommonOptions* options) {
                   "Refuse pictures of more than N pixels (default " + std::to_string(options->max_pixels) + ")")
       ->option_text("N")
       ->check(NumberBetween(1, 1e15, "the number of pixels"));
+  app->add_option("--max-memory", options->max_memory,
+                  "Refuse pictures that take more memory, for example 500M or 4G (default 2G)")
+      ->option_text("SIZE")
+      ->transform(CLI::AsSizeValue(false));
   app->add_flag("--quiet", options->quiet, "Print errors only: no result line, warnings or progress");
 }
 

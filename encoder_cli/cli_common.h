@@ -52,6 +52,7 @@ struct CommonOptions {
   bool no_clobber = false;
   int threads = 0;
   uint64_t max_pixels = uint64_t{1} << 30;
+  uint64_t max_memory = uint64_t{2} << 30;  // bytes
   std::string model_path;
 };
 

@@ -89,6 +89,7 @@ Result<std::vector<uint8_t>> Compress(image_io::PictureSource& source, const Opt
   encode_options.threads = options.threads;
   encode_options.tile_size = options.tile_size;
   encode_options.strip_metadata = options.strip;
+  encode_options.max_memory_bytes = options.max_memory;
   encode_options.model = model;
   encode_options.progress = meter.Callback();
   return Encode(source, encode_options);
@@ -117,6 +118,7 @@ Status EncodeFile(const Job& job, const Options& options, const std::shared_ptr<
   const std::string input = InputName(job.input), output = OutputName(job.output);
   image_io::ReadOptions read_options;
   read_options.max_pixels = options.max_pixels;
+  read_options.max_memory = options.max_memory;
   const auto source = image_io::OpenPicture(job.input, read_options);
   if (!source.ok()) {
     const std::string hint = IsLichenName(job.input) ? " (lichen-dec decompresses .lic files)" : "";

@@ -113,6 +113,7 @@ class JpegSource : public PictureSource {
   std::vector<std::string> dropped() const override { return dropped_; }
 
  private:
+  Status CheckScans();
   Status CheckColours();
   Status CollectMetadata();
   void KeepBlock(const jpeg_marker_struct& marker, size_t name_size, const char* what, std::vector<uint8_t>* block);
@@ -160,11 +161,25 @@ Status JpegSource::Open() {
     jpeg_read_header(&info_, TRUE);
   }));
   LICHEN_RETURN_IF_ERROR(CheckSize(info_.image_width, info_.image_height, options_));
+  LICHEN_RETURN_IF_ERROR(CheckScans());
   LICHEN_RETURN_IF_ERROR(CheckColours());
   header_.width = info_.image_width;
   header_.height = info_.image_height;
   header_.bit_depth = 8;
   return CollectMetadata();
+}
+
+/// Of a picture in several scans libjpeg keeps all coefficients.
+Status JpegSource::CheckScans() {
+  if (!jpeg_has_multiple_scans(&info_)) return Status();
+  uint64_t bytes = 0;
+  for (int i = 0; i < info_.num_components; ++i) {
+    const jpeg_component_info& component = info_.comp_info[i];
+    bytes += uint64_t{component.width_in_blocks} * component.height_in_blocks * sizeof(JBLOCK);
+  }
+  const bool progressive = info_.progressive_mode != 0;
+  return CheckMemory(bytes, options_, progressive ? "a progressive JPEG picture" : "a JPEG picture in several scans",
+                     "save it as a baseline JPEG");
 }
 
 Status JpegSource::CheckColours() {

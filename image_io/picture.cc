@@ -20,6 +20,15 @@ Status CheckSize(uint32_t width, uint32_t height, const ReadOptions& options) {
   return Status();
 }
 
+Status CheckMemory(uint64_t bytes, const ReadOptions& options, const std::string& kind, const std::string& remedy) {
+  if (bytes <= options.max_memory) return Status();
+  const auto mib = [](uint64_t count) { return std::to_string((count + (1 << 20) - 1) >> 20) + " MiB"; };
+  return Status(StatusCode::kLimitExceeded, "this is " + kind + ", which cannot be read row by row and takes " +
+                                                mib(bytes) + " of memory, more than the limit of " +
+                                                mib(options.max_memory) + "; raise the limit (max memory), or " +
+                                                remedy);
+}
+
 Status CheckWritable(const ImageHeader& header) {
   if (header.channels >= 1 && header.channels <= 4 && header.bit_depth == 8 && header.width > 0 && header.height > 0) {
     return Status();

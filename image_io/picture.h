@@ -21,6 +21,7 @@ constexpr uint32_t kMaxSide = uint32_t{1} << 24;
 
 struct ReadOptions {
   uint64_t max_pixels = uint64_t{1} << 30;  // a picture that declares more is refused with kLimitExceeded
+  uint64_t max_memory = uint64_t{2} << 30;  // bytes; the same for a picture that has to be held as a whole
 };
 
 struct WriteOptions {
@@ -54,6 +55,10 @@ class PictureSink : public RowSink {
 
 /// kLimitExceeded, with a sentence, when a picture of this size is not to be read.
 Status CheckSize(uint32_t width, uint32_t height, const ReadOptions& options);
+
+/// kLimitExceeded, with a sentence, when a picture cannot be read row by row and takes too much memory as a whole.
+/// kind: "an interlaced PNG picture"; remedy: "save it without interlacing"
+Status CheckMemory(uint64_t bytes, const ReadOptions& options, const std::string& kind, const std::string& remedy);
 
 /// kInvalidArgument when PNG or JPEG files of ours cannot hold such a picture.
 Status CheckWritable(const ImageHeader& header);

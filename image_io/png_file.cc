@@ -151,6 +151,10 @@ Status PngSource::StartRows() {
   bit_depth_ = png_get_bit_depth(png_, info_);
   row_bytes_ = png_get_rowbytes(png_, info_);
   interlaced_ = png_get_interlace_type(png_, info_) != PNG_INTERLACE_NONE;
+  if (interlaced_) {
+    LICHEN_RETURN_IF_ERROR(CheckMemory(uint64_t{header_.height} * row_bytes_, options_, "an interlaced PNG picture",
+                                       "save it without interlacing"));
+  }
   header_.channels = channels_;
   header_.bit_depth = 8;
   if (row_bytes_ != header_.RowBytes() && !interlaced_) samples_.resize(row_bytes_);

@@ -397,9 +397,9 @@ TEST(ContainerTest, SaysWhatATruncatedFileLacks) {
   ExpectError(CheckFile(bytes, 35), StatusCode::kTruncated, "the file ends before its DATA chunk");
   // 6 tiles of 16, 17, 0, 19, 20 and 21 bytes: the last byte belongs to tile 6.
   ExpectError(CheckFile(bytes, bytes.size() - 1), StatusCode::kTruncated,
-              "the file ends inside tile 6 of 6: 20 bytes of 21");
+              "the file ends inside tile 6 of 6 (column 3, row 2): 20 bytes of 21");
   ExpectError(CheckFile(bytes, bytes.size() - 42), StatusCode::kTruncated,
-              "the file ends inside tile 4 of 6: 18 bytes of 19");
+              "the file ends inside tile 4 of 6 (column 1, row 2): 18 bytes of 19");
 }
 
 TEST(ContainerTest, NamesTheDamagedTileAndParsesTheRest) {
@@ -407,7 +407,7 @@ TEST(ContainerTest, NamesTheDamagedTileAndParsesTheRest) {
   bytes[bytes.size() - 21 - 1] ^= 1;  // the last byte of tile 5
   const Result<Container> container = ParseContainer(bytes.data(), bytes.size());
   ASSERT_TRUE(container.ok()) << container.status().message();
-  const std::string message = "tile 5 of 6 is damaged: its checksum is wrong";
+  const std::string message = "tile 5 of 6 (column 2, row 2) is damaged: its checksum is wrong";
   for (size_t i = 0; i < 6; ++i) EXPECT_EQ(CheckTile(*container, bytes.data(), bytes.size(), i).ok(), i != 4);
   ExpectError(CheckTile(*container, bytes.data(), bytes.size(), 4), StatusCode::kDamaged, message);
   ExpectError(CheckAllTiles(*container, bytes.data(), bytes.size()), StatusCode::kDamaged, message);
@@ -417,7 +417,7 @@ TEST(ContainerTest, RefusesTilesThatAreNotThere) {
   const Bytes bytes = SmallFile();
   const Container container = ParseContainer(bytes.data(), bytes.size()).value();
   EXPECT_EQ(CheckTile(container, bytes.data(), bytes.size(), 6).code(), StatusCode::kInvalidArgument);
-  EXPECT_EQ(CheckTile(container, bytes.data(), bytes.size() - 1, 5).code(), StatusCode::kInvalidArgument);
+  EXPECT_EQ(CheckTile(container, bytes.data(), bytes.size() - 1, 5).code(), StatusCode::kTruncated);
 }
 
 TEST(ContainerTest, NamesTheDamagedChunk) {

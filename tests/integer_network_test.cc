@@ -66,6 +66,39 @@ TEST_P(IntegerNetworkTest, EveryLayerEqualsTheVectorsOfTheExport) {
 INSTANTIATE_TEST_SUITE_P(Engines, IntegerNetworkTest, testing::Values(IntegerEngine::kPlain, IntegerEngine::kFast),
                          [](const auto& engine) { return engine.param == IntegerEngine::kPlain ? "Plain" : "Fast"; });
 
+TEST(IntegerStripsTest, StripsGiveWhatTheWholeGives) {
+  const IntegerLayer& layer = DataOf(*ToyModel()).context[1][1];
+  ASSERT_EQ(layer.kernel, 3);
+  const int w = 90, h = 2 * kStripPositions / w + 7;  // three strips
+  std::mt19937 random(3);
+  std::vector<uint8_t> input(static_cast<size_t>(h) * w * layer.in);
+  for (uint8_t& v : input) v = static_cast<uint8_t>(random() % 128);
+  std::vector<uint8_t> got(static_cast<size_t>(h) * w * layer.out), part(got.size());
+  IntegerConvolution convolution(layer, IntegerEngine::kFast);
+  convolution.RunRelu(input.data(), h, w, got.data(), layer.out);
+  // Windows that need no strips, of which the inner rows are what the whole gives there.
+  const int rows = 60;
+  for (int y = 0; y + rows <= h; y += rows - 2) {
+    convolution.RunRelu(input.data() + static_cast<size_t>(y) * w * layer.in, rows, w, part.data(), layer.out);
+    const size_t from = y == 0 ? 0 : 1, row = static_cast<size_t>(w) * layer.out;
+    ASSERT_TRUE(std::equal(part.begin() + from * row, part.begin() + (rows - 1) * row, got.begin() + (y + from) * row))
+        << "rows from " << y;
+  }
+}
+
+TEST(IntegerStripsTest, ALongRowOfPositionsIsCutToo) {
+  const IntegerLayer& layer = DataOf(*ToyModel()).context[1].back();
+  ASSERT_EQ(layer.kernel, 1);
+  const int count = kStripPositions + 100;
+  std::vector<uint8_t> input(static_cast<size_t>(count) * layer.in);
+  for (size_t i = 0; i < input.size(); ++i) input[i] = static_cast<uint8_t>(i * 7 % 128);
+  std::vector<int32_t> got(static_cast<size_t>(count) * layer.out), end(static_cast<size_t>(200) * layer.out);
+  IntegerConvolution convolution(layer, IntegerEngine::kFast);
+  convolution.RunHead(input.data(), 1, count, got.data());
+  convolution.RunHead(input.data() + static_cast<size_t>(count - 200) * layer.in, 1, 200, end.data());
+  EXPECT_TRUE(std::equal(end.begin(), end.end(), got.end() - static_cast<std::ptrdiff_t>(end.size())));
+}
+
 /// Weights and activations at the ends of their ranges: where a 16-bit multiply-add would saturate.
 TEST(IntegerAccumulatorTest, FastEqualsPlainAtTheExtremes) {
   std::mt19937 random(7);

@@ -49,19 +49,43 @@ class Model {
 using ProgressCallback = std::function<bool(double)>;
 
 struct EncodeOptions {
-  double quality = 50;                 // 0 (smallest) .. 100 (best), decimals allowed, steps of 100/896
-  int threads = 0;                     // at most this many; 0: as many as the machine has
-  uint32_t tile_size = 1024;           // pixels a side of what can be decoded alone: 64, 128, ..., 32768
-  std::shared_ptr<const Model> model;  // null: the default model
-  bool strip_metadata = false;         // leave out ICC profile, EXIF and XMP
-  ProgressCallback progress;           // may be empty
+  double quality = 50;                            // 0 (smallest) .. 100 (best), decimals allowed, steps of 100/896
+  int threads = 0;                                // at most this many; 0: as many as the machine has
+  uint32_t tile_size = 1024;                      // pixels a side of what can be decoded alone: 64, 128, ..., 32768
+  std::shared_ptr<const Model> model;             // null: the default model
+  bool strip_metadata = false;                    // leave out ICC profile, EXIF and XMP
+  ProgressCallback progress;                      // may be empty
+  uint64_t max_memory_bytes = uint64_t{2} << 30;  // of what encoding needs besides picture and file; estimated
 };
+
+/// A rectangle of a picture, in pixels.
+struct Region {
+  uint32_t x = 0, y = 0;  // of its upper left corner
+  uint32_t width = 0, height = 0;
+};
+
+/// A part of a file that could not be decoded, and what stands for it.
+struct Damage {
+  std::string message;  // names the part
+  Region pixels;        // of the full-size picture: gray instead; empty where no pixels are lost
+};
+using DamageCallback = std::function<void(const Damage&)>;
 
 struct DecodeOptions {
   int threads = 0;                          // as in EncodeOptions
   uint64_t max_pixels = uint64_t{1} << 30;  // a picture that declares more is refused with kLimitExceeded
   std::shared_ptr<const Model> model;       // null: the default model
   ProgressCallback progress;                // may be empty
+  Region region;                            // the part to decode; all of it when width and height are 0
+  // 1, 2, 4, 8 or 16: a sample is the mean of a square of this many pixels a side, for all squares that the region
+  // touches. At 8 and 16 an approximation, over 40 dB, which leaves out most of the synthesis transform.
+  int scale = 1;
+  // Where a tile is damaged or missing, a gray area stands for it; damaged alpha is opaque, damaged metadata is left
+  // out. Only a damaged header or tile table is still an error.
+  bool salvage = false;
+  DamageCallback damage;                            // is told of each part that salvage replaced; may be empty
+  uint64_t max_metadata_bytes = uint64_t{3} << 26;  // ICC profile, EXIF and XMP together
+  uint64_t max_memory_bytes = uint64_t{2} << 30;    // of what decoding needs besides file and picture; estimated
 };
 
 /// Facts that a file declares, without decoding it.
@@ -86,9 +110,11 @@ struct Info {
 Result<std::vector<uint8_t>> Encode(RowSource& source, const EncodeOptions& options);
 Result<std::vector<uint8_t>> Encode(const Image& image, const EncodeOptions& options);
 
-/// Decompresses into rows. All checksums are verified before the first row is written; other damage may show later.
-/// Metadata takes at most 3 * 2^26 bytes.
-/// errors: kTruncated, kDamaged, kUnsupportedVersion, kUnknownModel, kLimitExceeded; those of `sink`
+/// Decompresses into rows. Checksums of all that is needed are verified before the first row is written; other damage
+/// may show later. Limits hold before memory is taken. A region takes time and memory for the tiles that it touches;
+/// its samples differ by at most 1 level from those of the whole.
+/// errors: kTruncated, kDamaged, kUnsupportedVersion, kUnknownModel, kLimitExceeded; kInvalidArgument for a region that
+/// is not in the picture or another scale; those of `sink`
 Status Decode(const uint8_t* data, size_t size, const DecodeOptions& options, RowSink& sink);
 Result<Image> Decode(const uint8_t* data, size_t size, const DecodeOptions& options);
 

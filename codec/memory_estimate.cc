@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "codec/memory_estimate.h"
+
+#include <algorithm>
+#include <string>
+
+#include "codec/integer_network.h"
+#include "codec/scaled_synthesis.h"
+#include "codec/transform.h"
+
+namespace lichen {
+namespace {
+
+/// Parsed weights, oneDNN's copies of them, and its code.
+uint64_t FixedMemory(const ModelData& model) {
+  uint64_t floats = 0, bytes = 0;
+  for (const auto* layers : {&model.g_a, &model.g_s, &model.h_a}) {
+    for (const FloatLayer& layer : *layers) floats += layer.a.weight.size() + layer.b.weight.size();
+  }
+  for (const IntegerLayer& layer : model.h_s) bytes += layer.weight.size();
+  for (const auto& layers : model.context) {
+    for (const IntegerLayer& layer : layers) bytes += layer.weight.size();
+  }
+  constexpr uint64_t kOther = uint64_t{24} << 20;
+  return kOther + 3 * (floats * sizeof(float) + bytes);
+}
+
+/// The entropy model at work on a tile of so many positions.
+uint64_t TileMemory(const ModelData& model, uint64_t positions) {
+  const uint64_t m = model.latent_channels, p = model.feature_channels;
+  const uint64_t strip = std::min<uint64_t>(positions, kStripPositions);
+  uint64_t widest = p, sums = 0;
+  for (const IntegerLayer& layer : model.h_s) sums += uint64_t(layer.out) * sizeof(int32_t);
+  for (const auto& layers : model.context) {
+    for (const IntegerLayer& layer : layers) {
+      widest = std::max<uint64_t>(widest, layer.in);
+      sums += uint64_t(layer.out) * sizeof(int32_t);
+    }
+  }
+  const uint64_t latents = m * sizeof(int32_t), inputs = p + 2 * m, heads = 2 * m;
+  return positions * (latents + inputs + p + 3 * widest + heads) + strip * sums;
+}
+
+uint64_t LargestTile(const TileGrid& grid) {
+  return uint64_t(grid.Column(0).size()) * static_cast<uint64_t>(grid.Row(0).size());
+}
+
+int Positions(int most, int margin, int canvas) { return std::min(most + 2 * margin, canvas); }
+
+}  // namespace
+
+uint64_t DecodeMemory(const ModelData& model, const bitstream::Header& header, const View& view, Precision precision) {
+  const TileGrid grid(header);
+  const ScaledSynthesis synthesis = SynthesisAtScale(model.g_s, view.scale);
+  const int margin = MarginOf(synthesis.layers);
+  const Span columns = WithMargin(view.LatentColumns(), margin, grid.width());
+  const Span rows = WithMargin(view.LatentRows(), margin, grid.height());
+  const int band = std::min(kWindowRows, view.LatentRows().size());
+  // Rows of tiles that a band with its margins reaches into are held whole.
+  const int held =
+      std::min({band + 2 * margin + 2 * grid.Row(0).size(), rows.size() + 2 * grid.Row(0).size(), grid.height()});
+  const uint64_t latents = uint64_t(held) * columns.size() * model.latent_channels * sizeof(float);
+  const int h = Positions(band, margin, grid.height());
+  const int w = Positions(std::min(kWindowColumns, view.LatentColumns().size()), margin, grid.width());
+  const uint64_t window = uint64_t(h) * w * model.latent_channels * sizeof(float) +
+                          Transform::Memory(synthesis.layers, model.latent_channels, h, w, precision);
+  const uint64_t samples = uint64_t(band) * view.SamplesPerLatent() * view.columns.size() * 3;
+  return FixedMemory(model) + TileMemory(model, LargestTile(grid)) + latents + window + samples;
+}
+
+uint64_t HashMemory(const ModelData& model, const bitstream::Header& header) {
+  return FixedMemory(model) + TileMemory(model, LargestTile(TileGrid(header)));
+}
+
+uint64_t EncodeMemory(const ModelData& model, const bitstream::Header& header, Precision precision) {
+  const TileGrid grid(header);
+  const int margin = (MarginOf(model.g_a) + kLatentPixels - 1) / kLatentPixels;
+  const int band = std::min(kWindowRows, grid.Row(0).size());
+  const int h = Positions(band, margin, grid.height()), w = Positions(kWindowColumns, margin, grid.width());
+  const uint64_t tile = LargestTile(grid), m = model.latent_channels;
+  const uint64_t latents = uint64_t(grid.Row(0).size()) * grid.width() * m * sizeof(float);
+  const uint64_t canvas = uint64_t(h) * kLatentPixels * grid.width() * kLatentPixels * 3;
+  const uint64_t window = uint64_t(h) * w * kLatentPixels * kLatentPixels * 3 * sizeof(float) +
+                          Transform::Memory(model.g_a, 3, h * kLatentPixels, w * kLatentPixels, precision);
+  const auto rounded = [](int size) { return (size + 3) / 4 * 4; };
+  const uint64_t hyper = Transform::Memory(model.h_a, model.latent_channels, rounded(grid.Row(0).size()),
+                                           rounded(grid.Column(0).size()), precision);
+  const uint64_t copies = 2 * tile * m * sizeof(float);  // the tile by itself, as is and scaled
+  // Symbols are kept until the tile's stream is written backwards.
+  const uint64_t symbols = tile * m * 4;
+  return FixedMemory(model) + TileMemory(model, tile) + latents + canvas + window + hyper + copies + symbols;
+}
+
+Status CheckMemory(uint64_t bytes, uint64_t limit, const char* work) {
+  if (bytes <= limit) return Status();
+  const auto mib = [](uint64_t count) { return std::to_string((count + (1 << 20) - 1) >> 20) + " MiB"; };
+  return Status(StatusCode::kLimitExceeded, std::string(work) + " this picture takes about " + mib(bytes) +
+                                                " of memory, at most " + mib(limit) +
+                                                " are allowed; raise the limit (max memory)");
+}
+
+}  // namespace lichen

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+#ifndef LICHEN_CODEC_MEMORY_ESTIMATE_H_
+#define LICHEN_CODEC_MEMORY_ESTIMATE_H_
+
+// How much memory a picture will take, from its header, before any is taken. File and picture are not counted.
+
+#include <cstdint>
+
+#include "bitstream/container.h"
+#include "codec/convolution.h"
+#include "codec/model_data.h"
+#include "codec/view.h"
+#include "lichen/status.h"
+
+namespace lichen {
+
+/// Bytes to decode a view.
+uint64_t DecodeMemory(const ModelData& model, const bitstream::Header& header, const View& view, Precision precision);
+
+/// Bytes to decode the latents only, tile by tile.
+uint64_t HashMemory(const ModelData& model, const bitstream::Header& header);
+
+/// Bytes to encode a picture.
+uint64_t EncodeMemory(const ModelData& model, const bitstream::Header& header, Precision precision);
+
+/// kLimitExceeded when `bytes` are more than `limit`; `work` is "decoding" or "encoding".
+Status CheckMemory(uint64_t bytes, uint64_t limit, const char* work);
+
+}  // namespace lichen
+
+#endif  // LICHEN_CODEC_MEMORY_ESTIMATE_H_

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+#ifndef LICHEN_CODEC_SCALED_SYNTHESIS_H_
+#define LICHEN_CODEC_SCALED_SYNTHESIS_H_
+
+// The synthesis transform for smaller pictures: g_s with layers left out or shortened, without weights of its own.
+
+#include <vector>
+
+#include "codec/model_data.h"
+
+namespace lichen {
+
+/// Layers that give a picture at 1/scale once their output has been averaged over boxes of `box` x `box` positions.
+struct ScaledSynthesis {
+  std::vector<FloatLayer> layers;
+  int box = 1;
+};
+
+/// What is averaged away is not computed. The mean of the sub-pixels that the last depth-to-space would spread out is
+/// folded into the convolution before it, which is exact. At 1/8 and 1/16 the residual blocks at the resolution of the
+/// picture and at finer ones are left out, which is not: against the averaged whole, four Kodak pictures keep 41 to 45
+/// dB and 44 to 47 dB. So 1/8 takes 21 % and 1/16 7 % of the multiply-adds of g_s, 1/2 and 1/4 over 92 %. scale: 1, 2,
+/// 4, 8 or 16; at 1 the layers are those of g_s
+ScaledSynthesis SynthesisAtScale(const std::vector<FloatLayer>& g_s, int scale);
+
+}  // namespace lichen
+
+#endif  // LICHEN_CODEC_SCALED_SYNTHESIS_H_
