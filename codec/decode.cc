@@ -38,6 +38,10 @@ struct Opened {
 };
 
 Result<Opened> Open(const uint8_t* data, size_t size, const DecodeOptions& options) {
+  if (options.bit_depth != 0 && options.bit_depth != 8 && options.bit_depth != 16) {
+    return Status(StatusCode::kInvalidArgument,
+                  "bit depth " + std::to_string(options.bit_depth) + "; 0 (as in the file), 8 or 16 expected");
+  }
   Opened opened;
   LICHEN_ASSIGN_OR_RETURN(opened.container, bitstream::ParseContainer(data, size));
   const bitstream::Header& header = opened.container.header;
@@ -93,21 +97,81 @@ class TileDecoder {
 
 /// A NaN, which a broken model could give, becomes 0: std::max gives its first argument then.
 LICHEN_VECTORISED
-void FloatToSamples(const float* src, size_t count, uint8_t* dst) {
+void FloatToBytes(const float* src, size_t count, uint8_t* dst) {
   for (size_t i = 0; i < count; ++i) {
     const float v = src[i] * 255.0f + 128.0f;  // g_s gives values around 0: (x + 0.5) * 255 + 0.5
     dst[i] = static_cast<uint8_t>(static_cast<int>(std::min(std::max(0.0f, v), 255.0f)));
   }
 }
 
+/// The same for samples of 16 bits.
+LICHEN_VECTORISED
+void FloatToWords(const float* src, size_t count, uint8_t* dst) {
+  for (size_t i = 0; i < count; ++i) {
+    const float v = src[i] * 65535.0f + 32768.0f;
+    const auto sample = static_cast<uint16_t>(static_cast<int>(std::min(std::max(0.0f, v), 65535.0f)));
+    std::memcpy(dst + i * sizeof sample, &sample, sizeof sample);
+  }
+}
+
 /// The mean of R, G and B is what decodes a gray picture best: all three carry it.
 LICHEN_VECTORISED
-void FloatToGray(const float* src, size_t pixels, uint8_t* dst) {
+void FloatToGrayBytes(const float* src, size_t pixels, uint8_t* dst) {
   for (size_t i = 0; i < pixels; ++i) {
     const float v = (src[3 * i] + src[3 * i + 1] + src[3 * i + 2]) * 85.0f + 128.0f;
     dst[i] = static_cast<uint8_t>(static_cast<int>(std::min(std::max(0.0f, v), 255.0f)));
   }
 }
+
+LICHEN_VECTORISED
+void FloatToGrayWords(const float* src, size_t pixels, uint8_t* dst) {
+  for (size_t i = 0; i < pixels; ++i) {
+    const float v = (src[3 * i] + src[3 * i + 1] + src[3 * i + 2]) * 21845.0f + 32768.0f;
+    const auto sample = static_cast<uint16_t>(static_cast<int>(std::min(std::max(0.0f, v), 65535.0f)));
+    std::memcpy(dst + i * sizeof sample, &sample, sizeof sample);
+  }
+}
+
+/// `pixels` pixels of x_hat as samples: `colours` of them a pixel, each of `bit_depth` bits.
+void FloatToSamples(const float* src, size_t pixels, int colours, int bit_depth, uint8_t* dst) {
+  if (colours == 1) {
+    bit_depth == 8 ? FloatToGrayBytes(src, pixels, dst) : FloatToGrayWords(src, pixels, dst);
+  } else {
+    bit_depth == 8 ? FloatToBytes(src, pixels * 3, dst) : FloatToWords(src, pixels * 3, dst);
+  }
+}
+
+/// Alpha as the file has it, read in the bit depth of the output.
+class AlphaRows {
+ public:
+  AlphaRows(const uint8_t* data, size_t size, const bitstream::Header& header, int bit_depth)
+      : reader_(data, size, header.width, header.bit_depth),
+        file_depth_(static_cast<int>(header.bit_depth)),
+        bit_depth_(bit_depth),
+        row_(size_t{header.width} * header.bit_depth / 8) {}
+
+  Status Next() { return reader_.ReadRow(row_.data()); }
+  Status Finish() { return reader_.Finish(); }
+
+  /// Writes the sample at x of the row that Next read; returns what is behind it.
+  uint8_t* Put(size_t x, uint8_t* to) const {
+    uint16_t sample = row_[file_depth_ == 8 ? x : 0];
+    if (file_depth_ == 16) std::memcpy(&sample, row_.data() + x * sizeof sample, sizeof sample);
+    if (file_depth_ > bit_depth_) sample = static_cast<uint16_t>((sample * 255u + 32767) / 65535);
+    if (file_depth_ < bit_depth_) sample = static_cast<uint16_t>(sample * 257u);
+    if (bit_depth_ == 16) {
+      std::memcpy(to, &sample, sizeof sample);
+    } else {
+      *to = static_cast<uint8_t>(sample);
+    }
+    return to + bit_depth_ / 8;
+  }
+
+ private:
+  bitstream::AlphaReader reader_;
+  int file_depth_, bit_depth_;
+  std::vector<uint8_t> row_;
+};
 
 class Decoder {
  public:
@@ -117,6 +181,7 @@ class Decoder {
         container_(opened.container),
         header_(container_.header),
         colours_(header_.colour_type <= 2 ? 1 : 3),
+        bit_depth_(options.bit_depth != 0 ? options.bit_depth : static_cast<int>(header_.bit_depth)),
         model_(DataOf(*opened.model)),
         grid_(header_),
         tiles_(data, opened),
@@ -147,13 +212,13 @@ class Decoder {
     picture.width = header_.width;
     picture.height = header_.height;
     picture.channels = static_cast<int>(header_.colour_type);
+    picture.bit_depth = bit_depth_;
     using bitstream::MetadataKind;
     LICHEN_ASSIGN_OR_RETURN(picture.icc, bitstream::ReadMetadata(container_, data_, MetadataKind::kIcc));
     LICHEN_ASSIGN_OR_RETURN(picture.exif, bitstream::ReadMetadata(container_, data_, MetadataKind::kExif));
     LICHEN_ASSIGN_OR_RETURN(picture.xmp, bitstream::ReadMetadata(container_, data_, MetadataKind::kXmp));
     if (picture.channels > colours_) {
-      alpha_.emplace(data_ + container_.alpha.offset, container_.alpha.size, header_.width);
-      alpha_row_.resize(header_.width);
+      alpha_.emplace(data_ + container_.alpha.offset, container_.alpha.size, header_, bit_depth_);
       row_.resize(picture.RowBytes());
     }
     return sink_.Begin(picture);
@@ -197,7 +262,8 @@ class Decoder {
   Status SynthesiseBand(Span rows, Span needed) {
     const int top = rows.begin * kLatentPixels;
     const int height = std::min(rows.end * kLatentPixels, static_cast<int>(header_.height)) - top;
-    const size_t row_bytes = size_t{header_.width} * colours_;
+    const size_t pixel_bytes = static_cast<size_t>(colours_) * bit_depth_ / 8;
+    const size_t row_bytes = header_.width * pixel_bytes;
     band_.resize(row_bytes * height);
     for (int column = 0; column < grid_.columns(); column += grid_.ColumnsPerWindow()) {
       const int last = std::min(column + grid_.ColumnsPerWindow(), grid_.columns()) - 1;
@@ -212,12 +278,7 @@ class Decoder {
       for (int v = 0; v < height; ++v) {
         const size_t at = static_cast<size_t>(top + v - needed.begin * kLatentPixels) * outer.size() * kLatentPixels +
                           (inner.begin - outer.begin) * kLatentPixels;
-        uint8_t* to = band_.data() + v * row_bytes + static_cast<size_t>(left) * colours_;
-        if (colours_ == 1) {
-          FloatToGray(x + at * 3, width, to);
-        } else {
-          FloatToSamples(x + at * 3, static_cast<size_t>(width) * 3, to);
-        }
+        FloatToSamples(x + at * 3, width, colours_, bit_depth_, band_.data() + v * row_bytes + left * pixel_bytes);
       }
       synthesised_ += Area(rows, inner);
       LICHEN_RETURN_IF_ERROR(Report());
@@ -229,12 +290,11 @@ class Decoder {
   /// Passes a row of colours on, with its alpha where there is one.
   Status WriteRow(const uint8_t* colours) {
     if (!alpha_) return sink_.WriteRow(colours);
-    LICHEN_RETURN_IF_ERROR(alpha_->ReadRow(alpha_row_.data()));
+    LICHEN_RETURN_IF_ERROR(alpha_->Next());
+    const size_t pixel_bytes = static_cast<size_t>(colours_) * bit_depth_ / 8;
     uint8_t* to = row_.data();
-    for (const uint8_t alpha : alpha_row_) {
-      to = std::copy_n(colours, colours_, to);
-      colours += colours_;
-      *to++ = alpha;
+    for (size_t x = 0; x < header_.width; ++x, colours += pixel_bytes) {
+      to = alpha_->Put(x, std::copy_n(colours, pixel_bytes, to));
     }
     return sink_.WriteRow(row_.data());
   }
@@ -255,7 +315,8 @@ class Decoder {
   const uint8_t* data_;
   const bitstream::Container& container_;
   bitstream::Header header_;
-  int colours_;  // channels without alpha
+  int colours_;    // channels without alpha
+  int bit_depth_;  // of the output
   const ModelData& model_;
   TileGrid grid_;
   TileDecoder tiles_;
@@ -268,8 +329,8 @@ class Decoder {
   double decoded_ = 0, synthesised_ = 0;  // shares of the canvas
   std::vector<float> window_;
   std::vector<uint8_t> band_;  // colours only
-  std::optional<bitstream::AlphaReader> alpha_;
-  std::vector<uint8_t> alpha_row_, row_;
+  std::optional<AlphaRows> alpha_;
+  std::vector<uint8_t> row_;
 };
 
 /// Collects rows into an image.

@@ -27,7 +27,8 @@ Example: lichen-dec photo.lic photo.png
 )";
 
 constexpr char kHelpFoot[] =
-    R"(ICC profile, EXIF and XMP are written as they were; JPEG cannot hold alpha, and the colours under it are written.
+    R"(ICC profile, EXIF and XMP are written as they were; JPEG cannot hold alpha, and the colours under it are written,
+nor 16 bits a sample, which are rounded to 8.
 Output must end in .png, .jpg or .jpeg, unless it is -, a device or a pipe, which get PNG; in a folder it is PNG. An
 existing file is replaced. Interrupted or failed runs leave nothing behind. Exit code: 0 success, 1 a file failed,
 2 wrong usage.)";
@@ -36,6 +37,7 @@ struct Options : CommonOptions {
   bool info = false;
   bool json = false;
   bool verify = false;
+  int bit_depth = 0;
   int jpeg_quality = image_io::WriteOptions().jpeg_quality;
   int png_level = image_io::WriteOptions().png_level;
 };
@@ -45,6 +47,10 @@ void AddOptions(CLI::App* app, Options* options) {
   app->footer(kHelpFoot);
   app->set_version_flag("--version", std::string("lichen-dec ") + Version(), "Print the version");
   AddCommonOptions(app, options);
+  app->add_option("--depth", options->bit_depth,
+                  "Bits a sample of the output, 8 or 16 (default: as before compression)")
+      ->option_text("N")
+      ->check(CLI::IsMember({"8", "16"}));
   app->add_option("--jpeg-quality", options->jpeg_quality,
                   "Quality of JPEG output, 1..100 (default 95), without subsampling")
       ->option_text("Q")
@@ -101,6 +107,7 @@ DecodeOptions DecodeOptionsFrom(const Options& options, const std::shared_ptr<co
   DecodeOptions decode_options;
   decode_options.threads = options.threads;
   decode_options.max_pixels = options.max_pixels;
+  decode_options.bit_depth = options.bit_depth;
   decode_options.model = model;
   return decode_options;
 }
