@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <cstring>
 #include <string>
 
 namespace lichen::bitstream {
@@ -10,7 +11,7 @@ namespace {
 
 enum Filter : uint8_t { kNone, kSub, kUp, kAverage, kPaeth, kFilters };
 
-constexpr uint8_t kOpaque = 255;
+constexpr uint16_t MostOf(uint32_t bit_depth) { return static_cast<uint16_t>((1u << bit_depth) - 1); }
 
 /// Of left, up and upper left, the one nearest to left + up - upper left; ties in this order. PNG, section 9.4.
 int Paeth(int left, int up, int upper_left) {
@@ -36,15 +37,17 @@ int Predict(Filter filter, int left, int up, int upper_left) {
 }
 
 /// Writes the filter's number and the row less its predictions; returns the sum of the differences' magnitudes.
-uint64_t Apply(Filter filter, const std::vector<uint8_t>& row, const std::vector<uint8_t>& previous,
+uint64_t Apply(Filter filter, const std::vector<uint16_t>& row, const std::vector<uint16_t>& previous, int most,
                std::vector<uint8_t>* filtered) {
-  (*filtered)[0] = filter;
+  uint8_t* to = filtered->data();
+  *to++ = filter;
   uint64_t sum = 0;
   int left = 0, upper_left = 0;
   for (size_t x = 0; x < row.size(); ++x) {
-    const auto difference = static_cast<uint8_t>(row[x] - Predict(filter, left, previous[x], upper_left));
-    (*filtered)[x + 1] = difference;
-    sum += static_cast<uint64_t>(std::min<int>(difference, 256 - difference));
+    const int difference = (row[x] - Predict(filter, left, previous[x], upper_left)) & most;
+    if (most > UINT8_MAX) to[row.size() + x] = static_cast<uint8_t>(difference);  // low bytes after the high ones
+    to[x] = static_cast<uint8_t>(most > UINT8_MAX ? difference >> 8 : difference);
+    sum += static_cast<uint64_t>(std::min(difference, most + 1 - difference));
     left = row[x];
     upper_left = previous[x];
   }
@@ -53,23 +56,31 @@ uint64_t Apply(Filter filter, const std::vector<uint8_t>& row, const std::vector
 
 }  // namespace
 
-AlphaWriter::AlphaWriter(uint32_t width, uint32_t height)
+AlphaWriter::AlphaWriter(uint32_t width, uint32_t height, uint32_t bit_depth)
     : width_(width),
       height_(height),
+      bit_depth_(bit_depth),
       row_(width),
       previous_(width),
-      filtered_(size_t{width} + 1),
-      best_(size_t{width} + 1) {}
+      filtered_(AlphaContentSize(width, 1, bit_depth)),
+      best_(filtered_.size()) {}
 
 Status AlphaWriter::AddRow(const uint8_t* samples, size_t stride) {
-  for (uint32_t x = 0; x < width_; ++x) row_[x] = samples[x * stride];
+  for (uint32_t x = 0; x < width_; ++x, samples += stride) {
+    if (bit_depth_ == 8) {
+      row_[x] = *samples;
+    } else {
+      std::memcpy(&row_[x], samples, sizeof row_[x]);
+    }
+  }
   if (!frame_) {
-    if (std::all_of(row_.begin(), row_.end(), [](uint8_t a) { return a == kOpaque; })) {
+    const uint16_t opaque = MostOf(bit_depth_);
+    if (std::all_of(row_.begin(), row_.end(), [opaque](uint16_t a) { return a == opaque; })) {
       ++opaque_rows_;
       return Status();
     }
-    frame_.emplace(AlphaContentSize(width_, height_));
-    std::vector<uint8_t> row(width_, kOpaque);
+    frame_.emplace(AlphaContentSize(width_, height_, bit_depth_));
+    std::vector<uint16_t> row(width_, opaque);
     row_.swap(row);
     for (; opaque_rows_ > 0; --opaque_rows_) LICHEN_RETURN_IF_ERROR(Compress());
     row_.swap(row);
@@ -84,7 +95,7 @@ Status AlphaWriter::Compress() {
   uint64_t least = UINT64_MAX;
   // The simple ones last: they win ties, and leave zstd the same bytes for the same rows.
   for (const Filter filter : {kPaeth, kAverage, kSub, kNone, kUp}) {
-    const uint64_t sum = Apply(filter, row_, previous_, &filtered_);
+    const uint64_t sum = Apply(filter, row_, previous_, MostOf(bit_depth_), &filtered_);
     if (sum > least) continue;
     least = sum;
     best_.swap(filtered_);
@@ -93,8 +104,8 @@ Status AlphaWriter::Compress() {
   return frame_->Write(best_.data(), best_.size());
 }
 
-AlphaReader::AlphaReader(const uint8_t* data, size_t size, uint32_t width)
-    : frame_(data, size), previous_(width), filtered_(size_t{width} + 1) {}
+AlphaReader::AlphaReader(const uint8_t* data, size_t size, uint32_t width, uint32_t bit_depth)
+    : frame_(data, size), bit_depth_(bit_depth), previous_(width), filtered_(AlphaContentSize(width, 1, bit_depth)) {}
 
 Status AlphaReader::ReadRow(uint8_t* samples) {
   LICHEN_RETURN_IF_ERROR(frame_.Read(filtered_.data(), filtered_.size()).Prefixed("ALPH chunk"));
@@ -102,12 +113,20 @@ Status AlphaReader::ReadRow(uint8_t* samples) {
     return Status(StatusCode::kDamaged, "ALPH chunk: filter " + std::to_string(filtered_[0]) + ", 0 to 4 expected");
   }
   const auto filter = static_cast<Filter>(filtered_[0]);
+  const uint8_t* from = filtered_.data() + 1;
+  const size_t width = previous_.size();
   int left = 0, upper_left = 0;
-  for (size_t x = 0; x < previous_.size(); ++x) {
+  for (size_t x = 0; x < width; ++x) {
     const int up = previous_[x];
-    left = static_cast<uint8_t>(filtered_[x + 1] + Predict(filter, left, up, upper_left));
+    const int difference = bit_depth_ == 8 ? from[x] : from[x] << 8 | from[width + x];
+    left = (difference + Predict(filter, left, up, upper_left)) & MostOf(bit_depth_);
     upper_left = up;
-    previous_[x] = samples[x] = static_cast<uint8_t>(left);
+    previous_[x] = static_cast<uint16_t>(left);
+    if (bit_depth_ == 8) {
+      samples[x] = static_cast<uint8_t>(left);
+    } else {
+      std::memcpy(samples + x * sizeof previous_[x], &previous_[x], sizeof previous_[x]);
+    }
   }
   return Status();
 }

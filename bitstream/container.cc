@@ -72,7 +72,8 @@ Status VisitFields(AnyHeader& header, Visitor&& visit) {
                                  "1 (gray) to 4 (RGB and alpha)", kUnsupported},
                                 header.colour_type));
   LICHEN_RETURN_IF_ERROR(
-      number({"bit depth", Encoding::kU8, [](uint32_t v) { return v == 8; }, "8", kUnsupported}, header.bit_depth));
+      number({"bit depth", Encoding::kU8, [](uint32_t v) { return v == 8 || v == 16; }, "8 or 16", kUnsupported},
+             header.bit_depth));
   LICHEN_RETURN_IF_ERROR(
       number({"quality index", Encoding::kU16, [](uint32_t v) { return v <= 896; }, "0 to 896", StatusCode::kDamaged},
              header.quality_index));
@@ -277,7 +278,7 @@ Result<FrameSpan> ReadAlphaChunk(ByteReader& file, const uint8_t* data, const Ch
     return Damaged("an ALPH chunk, which colour type " + std::to_string(header.colour_type) + " does not have");
   }
   const FrameSpan span = {static_cast<size_t>(payload - data), chunk.length,
-                          AlphaContentSize(header.width, header.height)};
+                          AlphaContentSize(header.width, header.height, header.bit_depth)};
   LICHEN_RETURN_IF_ERROR(CheckFrame(payload, span.size, span.content_size).Prefixed("ALPH chunk"));
   return span;
 }

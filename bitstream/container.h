@@ -21,7 +21,7 @@ struct Header {
   uint32_t width = 0;                    // 1..2^24 pixels
   uint32_t height = 0;                   // 1..2^24 pixels
   uint32_t colour_type = 3;              // 1 gray, 2 gray and alpha, 3 RGB, 4 RGB and alpha
-  uint32_t bit_depth = 8;                // 8
+  uint32_t bit_depth = 8;                // 8 or 16
   uint32_t quality_index = 0;            // 0..896, 128 a step between two anchors of the model
   uint32_t tile_size_log2 = 10;          // 6..15; a tile is 2^tile_size_log2 pixels wide and high
 };

@@ -61,6 +61,10 @@ Status CheckLimits(const bitstream::Container& container, const DecodeOptions& o
 }
 
 Result<Opened> Open(const uint8_t* data, size_t size, const DecodeOptions& options) {
+  if (options.bit_depth != 0 && options.bit_depth != 8 && options.bit_depth != 16) {
+    return Status(StatusCode::kInvalidArgument,
+                  "bit depth " + std::to_string(options.bit_depth) + "; 0 (as in the file), 8 or 16 expected");
+  }
   Opened opened;
   std::vector<std::string> damage;
   LICHEN_ASSIGN_OR_RETURN(opened.container, bitstream::ParseContainer(data, size, options.salvage ? &damage : nullptr));
@@ -83,16 +87,26 @@ Result<Opened> Open(const uint8_t* data, size_t size, const DecodeOptions& optio
 
 /// A NaN, which a broken model could give, becomes 0: std::max gives its first argument then.
 LICHEN_VECTORISED
-void FloatToSamples(const float* src, size_t count, uint8_t* dst) {
+void FloatToBytes(const float* src, size_t count, uint8_t* dst) {
   for (size_t i = 0; i < count; ++i) {
     const float v = src[i] * 255.0f + 128.0f;  // g_s gives values around 0: (x + 0.5) * 255 + 0.5
     dst[i] = static_cast<uint8_t>(static_cast<int>(std::min(std::max(0.0f, v), 255.0f)));
   }
 }
 
+/// The same for samples of 16 bits.
+LICHEN_VECTORISED
+void FloatToWords(const float* src, size_t count, uint8_t* dst) {
+  for (size_t i = 0; i < count; ++i) {
+    const float v = src[i] * 65535.0f + 32768.0f;
+    const auto sample = static_cast<uint16_t>(static_cast<int>(std::min(std::max(0.0f, v), 65535.0f)));
+    std::memcpy(dst + i * sizeof sample, &sample, sizeof sample);
+  }
+}
+
 /// The mean of R, G and B is what decodes a gray picture best: all three carry it.
 LICHEN_VECTORISED
-void FloatToGray(const float* src, size_t pixels, uint8_t* dst) {
+void FloatToGrayBytes(const float* src, size_t pixels, uint8_t* dst) {
   for (size_t i = 0; i < pixels; ++i) {
     const float v = (src[3 * i] + src[3 * i + 1] + src[3 * i + 2]) * 85.0f + 128.0f;
     dst[i] = static_cast<uint8_t>(static_cast<int>(std::min(std::max(0.0f, v), 255.0f)));
@@ -110,6 +124,24 @@ void AverageBoxes(const float* src, size_t stride, int box, int width, float* ds
   }
 }
 
+LICHEN_VECTORISED
+void FloatToGrayWords(const float* src, size_t pixels, uint8_t* dst) {
+  for (size_t i = 0; i < pixels; ++i) {
+    const float v = (src[3 * i] + src[3 * i + 1] + src[3 * i + 2]) * 21845.0f + 32768.0f;
+    const auto sample = static_cast<uint16_t>(static_cast<int>(std::min(std::max(0.0f, v), 65535.0f)));
+    std::memcpy(dst + i * sizeof sample, &sample, sizeof sample);
+  }
+}
+
+/// `pixels` pixels of x_hat as samples: `colours` of them a pixel, each of `bit_depth` bits.
+void FloatToSamples(const float* src, size_t pixels, int colours, int bit_depth, uint8_t* dst) {
+  if (colours == 1) {
+    bit_depth == 8 ? FloatToGrayBytes(src, pixels, dst) : FloatToGrayWords(src, pixels, dst);
+  } else {
+    bit_depth == 8 ? FloatToBytes(src, pixels * 3, dst) : FloatToWords(src, pixels * 3, dst);
+  }
+}
+
 class Decoder {
  public:
   Decoder(const uint8_t* data, size_t size, const Opened& opened, const View& view, const DecodeOptions& options,
@@ -121,6 +153,7 @@ class Decoder {
         header_(container_.header),
         view_(view),
         colours_(header_.colour_type <= 2 ? 1 : 3),
+        bit_depth_(options.bit_depth != 0 ? options.bit_depth : static_cast<int>(header_.bit_depth)),
         grid_(header_),
         synthesis_(SynthesisAtScale(DataOf(*opened.model).g_s, view.scale)),
         g_s_(synthesis_.layers, static_cast<int>(header_.quality_index), FastestPrecision()),
@@ -163,12 +196,13 @@ class Decoder {
     picture.width = static_cast<uint32_t>(view_.columns.size());
     picture.height = static_cast<uint32_t>(view_.rows.size());
     picture.channels = static_cast<int>(header_.colour_type);
+    picture.bit_depth = bit_depth_;
     using bitstream::MetadataKind;
     LICHEN_RETURN_IF_ERROR(ReadMetadata(MetadataKind::kIcc, &picture.icc));
     LICHEN_RETURN_IF_ERROR(ReadMetadata(MetadataKind::kExif, &picture.exif));
     LICHEN_RETURN_IF_ERROR(ReadMetadata(MetadataKind::kXmp, &picture.xmp));
     if (picture.channels > colours_) {
-      alpha_.emplace(data_, container_, view_, options_.salvage);
+      alpha_.emplace(data_, container_, view_, bit_depth_, options_.salvage);
       alpha_row_.resize(picture.width);
       row_.resize(picture.RowBytes());
     }
@@ -221,7 +255,7 @@ class Decoder {
   Status SynthesiseBand(Span rows, Span needed) {
     const int step = view_.SamplesPerLatent(), box = synthesis_.box;
     const Span band = Common({rows.begin * step, rows.end * step}, view_.rows);
-    const size_t row_bytes = static_cast<size_t>(view_.columns.size()) * colours_;
+    const size_t row_bytes = view_.columns.size() * PixelBytes();
     band_.resize(row_bytes * band.size());
     for (const Span inner : Cut(view_.LatentColumns(), kWindowColumns)) {
       const Span outer = WithMargin(inner, margin_, grid_.width());
@@ -241,13 +275,8 @@ class Decoder {
           AverageBoxes(from, stride, box, width, means);
           from = means;
         }
-        uint8_t* to =
-            band_.data() + v * row_bytes + static_cast<size_t>(samples.begin - view_.columns.begin) * colours_;
-        if (colours_ == 1) {
-          FloatToGray(from, width, to);
-        } else {
-          FloatToSamples(from, static_cast<size_t>(width) * 3, to);
-        }
+        FloatToSamples(from, width, colours_, bit_depth_,
+                       band_.data() + v * row_bytes + (samples.begin - view_.columns.begin) * PixelBytes());
       }
       synthesised_ += static_cast<double>(rows.size()) * inner.size() /
                       (static_cast<double>(view_.LatentRows().size()) * view_.LatentColumns().size());
@@ -260,7 +289,7 @@ class Decoder {
 
   /// Makes the samples of damaged tiles gray: what was synthesised there only served those around.
   void GrayDamage(Span rows, Span band) {
-    constexpr uint8_t kGray = 128;
+    constexpr uint8_t kGray = 128;  // twice, of 16 bits: 128 * 257
     const int tile = grid_.tile(), step = view_.SamplesPerLatent();
     const Span columns = view_.LatentColumns();
     for (int row = rows.begin / tile; row * tile < rows.end; ++row) {
@@ -269,24 +298,29 @@ class Decoder {
         const Span y = Common({grid_.Row(row).begin * step, grid_.Row(row).end * step}, band);
         const Span x = Common({grid_.Column(column).begin * step, grid_.Column(column).end * step}, view_.columns);
         for (int v = y.begin; v < y.end; ++v) {
-          std::fill_n(band_.data() +
-                          (static_cast<size_t>(v - band.begin) * view_.columns.size() + x.begin - view_.columns.begin) *
-                              colours_,
-                      static_cast<size_t>(std::max(0, x.size())) * colours_, kGray);
+          const size_t at = static_cast<size_t>(v - band.begin) * view_.columns.size() + x.begin - view_.columns.begin;
+          std::fill_n(band_.data() + at * PixelBytes(), std::max(0, x.size()) * PixelBytes(), kGray);
         }
       }
     }
   }
+
+  size_t PixelBytes() const { return static_cast<size_t>(colours_) * bit_depth_ / 8; }
 
   /// Passes a row of colours on, with its alpha where there is one.
   Status WriteRow(const uint8_t* colours) {
     if (!alpha_) return sink_.WriteRow(colours);
     LICHEN_RETURN_IF_ERROR(alpha_->ReadRow(alpha_row_.data()));
     uint8_t* to = row_.data();
-    for (const uint8_t alpha : alpha_row_) {
-      to = std::copy_n(colours, colours_, to);
-      colours += colours_;
-      *to++ = alpha;
+    for (const uint16_t alpha : alpha_row_) {
+      to = std::copy_n(colours, PixelBytes(), to);
+      colours += PixelBytes();
+      if (bit_depth_ == 8) {
+        *to = static_cast<uint8_t>(alpha);
+      } else {
+        std::memcpy(to, &alpha, sizeof alpha);
+      }
+      to += bit_depth_ / 8;
     }
     return sink_.WriteRow(row_.data());
   }
@@ -314,7 +348,8 @@ class Decoder {
   const bitstream::Container& container_;
   bitstream::Header header_;
   View view_;
-  int colours_;  // channels without alpha
+  int colours_;    // channels without alpha
+  int bit_depth_;  // of the output
   TileGrid grid_;
   ScaledSynthesis synthesis_;
   Transform g_s_;
@@ -329,7 +364,8 @@ class Decoder {
   std::vector<float> means_;
   std::vector<uint8_t> band_;  // colours only
   std::optional<AlphaView> alpha_;
-  std::vector<uint8_t> alpha_row_, row_;
+  std::vector<uint16_t> alpha_row_;
+  std::vector<uint8_t> row_;
 };
 
 /// Collects rows into an image.

@@ -30,9 +30,10 @@ Status CheckPicture(const ImageHeader& picture) {
     return Invalid("a picture of " + std::to_string(picture.width) + "x" + std::to_string(picture.height) +
                    " pixels; 1 to 16777216 a side expected");
   }
-  if (picture.channels < 1 || picture.channels > 4 || picture.bit_depth != 8) {
+  if (picture.channels < 1 || picture.channels > 4 || (picture.bit_depth != 8 && picture.bit_depth != 16)) {
     return Invalid("a picture of " + std::to_string(picture.channels) + " channels of " +
-                   std::to_string(picture.bit_depth) + " bits; gray or RGB of 8 bits, with or without alpha, expected");
+                   std::to_string(picture.bit_depth) +
+                   " bits; gray or RGB of 8 or 16 bits, with or without alpha, expected");
   }
   return Status();
 }
@@ -51,13 +52,23 @@ Result<bitstream::Header> MakeHeader(const ImageHeader& picture, const EncodeOpt
   header.width = picture.width;
   header.height = picture.height;
   header.colour_type = static_cast<uint32_t>(picture.channels);
+  header.bit_depth = static_cast<uint32_t>(picture.bit_depth);
   header.quality_index = static_cast<uint32_t>(std::lround(options.quality * kMaxQualityIndex / 100));
   return header;
 }
 
 LICHEN_VECTORISED
-void SamplesToFloat(const uint8_t* src, size_t count, float* dst) {
+void BytesToFloat(const uint8_t* src, size_t count, float* dst) {
   for (size_t i = 0; i < count; ++i) dst[i] = static_cast<float>(src[i]) * (1.0f / 255.0f) - 0.5f;
+}
+
+LICHEN_VECTORISED
+void WordsToFloat(const uint8_t* src, size_t count, float* dst) {
+  for (size_t i = 0; i < count; ++i) {
+    uint16_t sample;
+    std::memcpy(&sample, src + i * sizeof sample, sizeof sample);
+    dst[i] = static_cast<float>(sample) * (1.0f / 65535.0f) - 0.5f;
+  }
 }
 
 /// The rows of the canvas, as RGB: the picture's, then its last row and column repeated up to multiples of 16. Keeps
@@ -69,9 +80,10 @@ class CanvasRows {
         picture_width_(source.header().width),
         picture_height_(source.header().height),
         channels_(source.header().channels),
+        sample_bytes_(static_cast<size_t>(source.header().bit_depth) / 8),
         width_(width),
         height_(height),
-        alpha_(picture_width_, picture_height_),
+        alpha_(picture_width_, picture_height_, static_cast<uint32_t>(source.header().bit_depth)),
         row_(source.header().RowBytes()) {}
 
   /// Makes rows begin..end-1 available; rows before `begin` are forgotten.
@@ -84,8 +96,12 @@ class CanvasRows {
     return Status();
   }
 
-  /// REQUIRES: provided
-  const uint8_t* Row(int y) const { return rows_[y - first_].data(); }
+  /// Samples of row y, R G B interleaved, from pixel x on. REQUIRES: provided
+  void GetFloats(int y, int x, int pixels, float* samples) const {
+    const uint8_t* from = rows_[y - first_].data() + static_cast<size_t>(x) * 3 * sample_bytes_;
+    const size_t count = static_cast<size_t>(pixels) * 3;
+    sample_bytes_ == 1 ? BytesToFloat(from, count, samples) : WordsToFloat(from, count, samples);
+  }
 
   /// Whether some pixel so far is not opaque.
   bool has_alpha() const { return !alpha_.opaque(); }
@@ -97,11 +113,16 @@ class CanvasRows {
     const int y = first_ + static_cast<int>(rows_.size());
     if (y < static_cast<int>(picture_height_)) {
       LICHEN_RETURN_IF_ERROR(source_.ReadRow(row_.data()));
-      if (channels_ % 2 == 0) LICHEN_RETURN_IF_ERROR(alpha_.AddRow(row_.data() + channels_ - 1, channels_));
-      last_.resize(static_cast<size_t>(width_) * 3);
+      const size_t pixel_bytes = channels_ * sample_bytes_;
+      if (channels_ % 2 == 0) {
+        LICHEN_RETURN_IF_ERROR(alpha_.AddRow(row_.data() + pixel_bytes - sample_bytes_, pixel_bytes));
+      }
+      last_.resize(static_cast<size_t>(width_) * 3 * sample_bytes_);
+      uint8_t* to = last_.data();
       for (int x = 0; x < width_; ++x) {
-        const uint8_t* pixel = row_.data() + std::min<size_t>(x, picture_width_ - 1) * channels_;
-        for (int c = 0; c < 3; ++c) last_[static_cast<size_t>(x) * 3 + c] = pixel[channels_ <= 2 ? 0 : c];
+        const uint8_t* pixel = row_.data() + std::min<size_t>(x, picture_width_ - 1) * pixel_bytes;
+        for (size_t c = 0; c < 3; ++c)
+          to = std::copy_n(pixel + (channels_ <= 2 ? 0 : c * sample_bytes_), sample_bytes_, to);
       }
     }
     rows_.push_back(last_);
@@ -111,6 +132,7 @@ class CanvasRows {
   RowSource& source_;
   uint32_t picture_width_, picture_height_;
   int channels_;
+  size_t sample_bytes_;
   int width_, height_, first_ = 0;
   bitstream::AlphaWriter alpha_;
   std::vector<uint8_t> row_, last_;
@@ -200,9 +222,8 @@ class Encoder {
     window_.resize(static_cast<size_t>(h) * w * 3);
 #pragma omp parallel for
     for (int y = 0; y < h; ++y) {
-      SamplesToFloat(
-          canvas_.Row(rows.begin * kLatentPixels + y) + static_cast<size_t>(columns.begin) * kLatentPixels * 3,
-          static_cast<size_t>(w) * 3, window_.data() + static_cast<size_t>(y) * w * 3);
+      canvas_.GetFloats(rows.begin * kLatentPixels + y, columns.begin * kLatentPixels, w,
+                        window_.data() + static_cast<size_t>(y) * w * 3);
     }
     return g_a_.Run(window_.data(), h, w);
   }

@@ -30,7 +30,8 @@ Examples: lichen-dec photo.lic photo.png
 )";
 
 constexpr char kHelpFoot[] =
-    R"(ICC profile, EXIF and XMP are written as they were; JPEG cannot hold alpha, and the colours under it are written.
+    R"(ICC profile, EXIF and XMP are written as they were; JPEG cannot hold alpha, and the colours under it are written,
+nor 16 bits a sample, which are rounded to 8.
 Output must end in .png, .jpg or .jpeg, unless it is -, a device or a pipe, which get PNG; in a folder it is PNG. An
 existing file is replaced. Interrupted or failed runs leave nothing behind. Exit code: 0 success, 1 a file failed,
 2 wrong usage, 3 --salvage had to leave parts of a picture gray, opaque or out.)";
@@ -45,6 +46,7 @@ struct Options : CommonOptions {
   int scale = 1;
   bool salvage = false;
   uint64_t max_metadata = DecodeOptions().max_metadata_bytes;
+  int bit_depth = 0;
   int jpeg_quality = image_io::WriteOptions().jpeg_quality;
   int png_level = image_io::WriteOptions().png_level;
 };
@@ -91,6 +93,10 @@ void AddOptions(CLI::App* app, Options* options) {
   app->footer(kHelpFoot);
   app->set_version_flag("--version", std::string("lichen-dec ") + Version(), "Print the version");
   AddCommonOptions(app, options);
+  app->add_option("--depth", options->bit_depth,
+                  "Bits a sample of the output, 8 or 16 (default: as before compression)")
+      ->option_text("N")
+      ->check(CLI::IsMember({"8", "16"}));
   app->add_option("--max-metadata", options->max_metadata,
                   "Refuse pictures with more bytes of ICC profile, EXIF and XMP (default 192M)")
       ->option_text("SIZE")
@@ -156,6 +162,7 @@ DecodeOptions DecodeOptionsFrom(const Options& options, const std::shared_ptr<co
   decode_options.max_pixels = options.max_pixels;
   decode_options.max_memory_bytes = options.max_memory;
   decode_options.max_metadata_bytes = options.max_metadata;
+  decode_options.bit_depth = options.bit_depth;
   decode_options.model = model;
   return decode_options;
 }

@@ -33,7 +33,8 @@ constexpr QualityExpectation kExpectations[] = {{5, 0.09, 26.1},  {20, 0.18, 28.
                                                 {60, 0.85, 34.9}, {80, 1.45, 38.0}, {95, 2.04, 39.9}};
 
 constexpr char kHelpFoot[] = R"(
-Alpha is kept without loss, and left out where all of it is opaque. ICC profile, EXIF and XMP are kept byte for byte.
+Samples of 8 and 16 bits are taken as they are. Alpha is kept without loss, and left out where all of it is opaque.
+ICC profile, EXIF and XMP are kept byte for byte.
 Output must end in .lic, unless it is -, a device or a pipe; an existing file is replaced. Interrupted or failed runs
 leave nothing behind. Exit code: 0 success, 1 a file failed, 2 wrong usage.
 The file format is experimental until its version 1: keep the originals.)";

@@ -49,6 +49,7 @@ class LichenCodec : public Codec {
     DecodeOptions options;
     options.threads = threads_;
     options.model = model_;
+    options.bit_depth = 8;
     return lichen::Decode(file.data(), file.size(), options);
   }
 

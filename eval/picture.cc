@@ -65,7 +65,9 @@ Result<Image> ReadLichen(const std::string& path, const LichenSettings& settings
 
 Result<Image> ReadPngOrJpeg(const std::string& path, std::vector<std::string>* dropped) {
   std::unique_ptr<image_io::PictureSource> source;
-  LICHEN_ASSIGN_OR_RETURN(source, image_io::OpenPicture(path));
+  image_io::ReadOptions options;
+  options.max_bit_depth = 8;
+  LICHEN_ASSIGN_OR_RETURN(source, image_io::OpenPicture(path, options));
   Result<Image> image = ReadRows(*source);
   *dropped = source->dropped();
   return image;

@@ -344,8 +344,9 @@ class JpegSink : public PictureSink {
   std::vector<uint8_t> exif_, icc_, xmp_;  // as the markers hold them: EXIF and XMP with their names
   std::vector<std::string> dropped_;
   uint32_t rows_left_ = 0;
-  int channels_ = 0;          // of the rows that come
-  std::vector<uint8_t> row_;  // one of them without alpha
+  int channels_ = 0;              // of the rows that come
+  std::vector<uint8_t> rounded_;  // one of them in 8 bits
+  std::vector<uint8_t> row_;      // one of them without alpha
   bool begun_ = false;
 };
 
@@ -360,6 +361,7 @@ Status JpegSink::Begin(const ImageHeader& header) {
   begun_ = true;
   channels_ = header.channels;
   const int colours = channels_ <= 2 ? 1 : 3;
+  if (header.bit_depth == 16) rounded_.resize(size_t{header.width} * channels_);
   if (channels_ > colours) row_.resize(size_t{header.width} * colours);
   ChooseMetadata(header);
   info_.err = session_.manager();
@@ -388,6 +390,7 @@ Status JpegSink::Begin(const ImageHeader& header) {
 
 /// Keeps what fits.
 void JpegSink::ChooseMetadata(const ImageHeader& header) {
+  if (header.bit_depth == 16) dropped_.push_back("16-bit samples");
   if (channels_ % 2 == 0) dropped_.push_back("alpha channel");
   const auto choose = [this](const std::vector<uint8_t>& block, const char* name, size_t name_size, size_t most,
                              const char* what, std::vector<uint8_t>* kept) {
@@ -412,6 +415,10 @@ Status JpegSink::WriteMetadata() {
 Status JpegSink::WriteRow(const uint8_t* row) {
   if (rows_left_ == 0) return Status(StatusCode::kInvalidArgument, "all rows have been written");
   --rows_left_;
+  if (!rounded_.empty()) {
+    RoundTo8Bits(row, rounded_.size(), rounded_.data());
+    row = rounded_.data();
+  }
   if (!row_.empty()) {
     const int colours = channels_ - 1;
     for (uint8_t* to = row_.data(); to < row_.data() + row_.size(); row += channels_) {

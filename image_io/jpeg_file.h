@@ -19,9 +19,9 @@ namespace lichen::image_io {
 /// late as the last row
 Result<std::unique_ptr<PictureSource>> OpenJpeg(std::unique_ptr<ByteSource> bytes, const ReadOptions& options);
 
-/// Writes the colours of all pixels, even transparent ones, since JPEG has no alpha; EXIF of up to 65527 bytes, XMP of
-/// up to 65504 and ICC profiles of up to 255 * 65519. errors: kInvalidArgument for pictures that are not gray or RGB of
-/// 8 bits, or with a side over 65500 pixels; those of `bytes`
+/// Writes the colours of all pixels, even transparent ones, since JPEG has no alpha, rounded to 8 bits; EXIF of up to
+/// 65527 bytes, XMP of up to 65504 and ICC profiles of up to 255 * 65519. errors: kInvalidArgument for pictures that
+/// are not gray or RGB of 8 or 16 bits, or with a side over 65500 pixels; those of `bytes`
 std::unique_ptr<PictureSink> CreateJpeg(std::unique_ptr<ByteSink> bytes, const WriteOptions& options);
 
 }  // namespace lichen::image_io

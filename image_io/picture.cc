@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "image_io/picture.h"
 
+#include <cstring>
+
 namespace lichen::image_io {
 
 std::string DescribeBlock(const std::string& name, size_t size) {
@@ -29,13 +31,23 @@ Status CheckMemory(uint64_t bytes, const ReadOptions& options, const std::string
                                                 remedy);
 }
 
-Status CheckWritable(const ImageHeader& header) {
-  if (header.channels >= 1 && header.channels <= 4 && header.bit_depth == 8 && header.width > 0 && header.height > 0) {
-    return Status();
+bool RoundTo8Bits(const uint8_t* samples, size_t count, uint8_t* bytes) {
+  bool finer = false;
+  for (size_t i = 0; i < count; ++i, samples += 2) {
+    finer |= samples[0] != samples[1];  // 257 times an 8-bit value otherwise
+    uint16_t value;
+    std::memcpy(&value, samples, sizeof value);
+    bytes[i] = static_cast<uint8_t>((value * 255u + 32767) / 65535);
   }
+  return finer;
+}
+
+Status CheckWritable(const ImageHeader& header) {
+  const bool depth = header.bit_depth == 8 || header.bit_depth == 16;
+  if (header.channels >= 1 && header.channels <= 4 && depth && header.width > 0 && header.height > 0) return Status();
   return Status(StatusCode::kInvalidArgument, "a picture of " + std::to_string(header.channels) + " channels of " +
                                                   std::to_string(header.bit_depth) +
-                                                  " bits cannot be written; convert it to gray or RGB of 8 bits");
+                                                  " bits cannot be written; convert it to gray or RGB of 8 or 16 bits");
 }
 
 }  // namespace lichen::image_io

@@ -22,6 +22,7 @@ constexpr uint32_t kMaxSide = uint32_t{1} << 24;
 struct ReadOptions {
   uint64_t max_pixels = uint64_t{1} << 30;  // a picture that declares more is refused with kLimitExceeded
   uint64_t max_memory = uint64_t{2} << 30;  // bytes; the same for a picture that has to be held as a whole
+  int max_bit_depth = 16;                   // 8: samples of 16 bits are rounded to 8
 };
 
 struct WriteOptions {
@@ -36,15 +37,15 @@ constexpr size_t kMaxMetadataBytes = size_t{1} << 26;
 /// "ICC profile (3144 bytes)"
 std::string DescribeBlock(const std::string& name, size_t size);
 
-/// A picture file read as gray or RGB of 8 bits a sample, with or without alpha. The metadata in its header is complete
-/// after the last row.
+/// A picture file read as gray or RGB of 8 or 16 bits a sample, with or without alpha. The metadata in its header is
+/// complete after the last row.
 class PictureSource : public RowSource {
  public:
   /// What neither the rows nor the header carry: "16-bit samples", "gamma 1.0000", ... Complete after the last row.
   virtual std::vector<std::string> dropped() const = 0;
 };
 
-/// A picture file written from gray or RGB of 8 bits a sample, with or without alpha.
+/// A picture file written from gray or RGB of 8 or 16 bits a sample, with or without alpha.
 class PictureSink : public RowSink {
  public:
   /// What the kind of file cannot hold: "alpha channel", "XMP data (70000 bytes)", ... Complete after Begin.
@@ -59,6 +60,8 @@ Status CheckSize(uint32_t width, uint32_t height, const ReadOptions& options);
 /// kLimitExceeded, with a sentence, when a picture cannot be read row by row and takes too much memory as a whole.
 /// kind: "an interlaced PNG picture"; remedy: "save it without interlacing"
 Status CheckMemory(uint64_t bytes, const ReadOptions& options, const std::string& kind, const std::string& remedy);
+/// Rounds `count` samples of 16 bits, in the byte order of the machine, to 8; whether some had no exact 8-bit value.
+bool RoundTo8Bits(const uint8_t* samples, size_t count, uint8_t* bytes);
 
 /// kInvalidArgument when PNG or JPEG files of ours cannot hold such a picture.
 Status CheckWritable(const ImageHeader& header);

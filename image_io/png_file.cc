@@ -66,6 +66,11 @@ class Session {
   const char* damage_advice_;
 };
 
+bool IsLittleEndian() {
+  constexpr uint16_t kOne = 1;
+  return *reinterpret_cast<const uint8_t*>(&kOne) == 1;
+}
+
 struct FreeMemory {
   void operator()(uint8_t* memory) const { std::free(memory); }
 };
@@ -144,6 +149,7 @@ Status PngSource::Open() {
 Status PngSource::StartRows() {
   LICHEN_RETURN_IF_ERROR(session_.Run([this] {
     png_set_expand(png_);
+    if (IsLittleEndian()) png_set_swap(png_);  // samples of 16 bits are big-endian in PNG
     png_set_interlace_handling(png_);
     png_read_update_info(png_, info_);
   }));
@@ -156,7 +162,7 @@ Status PngSource::StartRows() {
                                        "save it without interlacing"));
   }
   header_.channels = channels_;
-  header_.bit_depth = 8;
+  header_.bit_depth = std::min(bit_depth_, options_.max_bit_depth);
   if (row_bytes_ != header_.RowBytes() && !interlaced_) samples_.resize(row_bytes_);
   return Status();
 }
@@ -195,18 +201,14 @@ Status PngSource::ReadEnd() {
   return Status();
 }
 
-/// One row as samples of 8 bits. 16-bit samples are big-endian in PNG.
+/// One row in the bit depth of the header.
 void PngSource::Convert(const uint8_t* samples, uint8_t* row) {
   const size_t count = header_.RowBytes();
-  if (bit_depth_ == 8) {
+  if (bit_depth_ == header_.bit_depth) {
     std::copy_n(samples, count, row);
     return;
   }
-  for (size_t i = 0; i < count; ++i, samples += 2) {
-    const uint32_t value = uint32_t{samples[0]} << 8 | samples[1];
-    finer_than_8_bits_ |= samples[0] != samples[1];
-    row[i] = static_cast<uint8_t>((value * 255 + 32767) / 65535);
-  }
+  finer_than_8_bits_ |= RoundTo8Bits(samples, count, row);
 }
 
 std::vector<std::string> PngSource::dropped() const {
@@ -363,13 +365,14 @@ Status PngSink::Begin(const ImageHeader& header) {
     png_set_user_limits(png_, 0x7fffffff, 0x7fffffff);
     constexpr int kColourTypes[] = {PNG_COLOR_TYPE_GRAY, PNG_COLOR_TYPE_GRAY_ALPHA, PNG_COLOR_TYPE_RGB,
                                     PNG_COLOR_TYPE_RGB_ALPHA};
-    png_set_IHDR(png_, info_, header.width, header.height, 8, kColourTypes[header.channels - 1], PNG_INTERLACE_NONE,
-                 PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
+    png_set_IHDR(png_, info_, header.width, header.height, header.bit_depth, kColourTypes[header.channels - 1],
+                 PNG_INTERLACE_NONE, PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
     png_set_compression_level(png_, options_.png_level);
     png_set_compression_buffer_size(png_, 1 << 16);
     // Choosing among all filters costs more time than it saves bytes until deflate itself is slow.
     png_set_filter(png_, PNG_FILTER_TYPE_BASE, options_.png_level >= 6 ? PNG_ALL_FILTERS : PNG_FILTER_SUB);
     png_write_info(png_, info_);
+    if (IsLittleEndian()) png_set_swap(png_);
   }));
   if (info_ == nullptr) return Status(StatusCode::kOutOfMemory, "there is not enough memory to write a PNG picture");
   return WriteMetadata(header);

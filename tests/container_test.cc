@@ -212,7 +212,7 @@ const Attachments& SomeAttachments() {
     for (size_t kind = 0; kind < kMetadataKinds; ++kind) {
       for (size_t i = 0; i < 300; ++i) made.metadata[kind].push_back(static_cast<uint8_t>(i * i + kind));
     }
-    AlphaWriter writer(150, 128);
+    AlphaWriter writer(150, 128, 8);
     Bytes row(150);
     for (int y = 0; y < 128; ++y) {
       for (size_t x = 0; x < row.size(); ++x) row[x] = static_cast<uint8_t>(x * 2 > 100 ? 255 : x * 2);
@@ -483,8 +483,8 @@ TEST(ContainerTest, AsksForAnUpdateOnUnknownVersions) {
               "format version 3, this build reads 0; update the decoder");
   ExpectError(ParseChanged([](Header& h) { h.colour_type = 5; }), StatusCode::kUnsupportedVersion,
               "colour type 5, this build reads 1 (gray) to 4 (RGB and alpha); update the decoder");
-  ExpectError(ParseChanged([](Header& h) { h.bit_depth = 16; }), StatusCode::kUnsupportedVersion,
-              "bit depth 16, this build reads 8; update the decoder");
+  ExpectError(ParseChanged([](Header& h) { h.bit_depth = 12; }), StatusCode::kUnsupportedVersion,
+              "bit depth 12, this build reads 8 or 16; update the decoder");
 }
 
 TEST(ContainerTest, ReadsNothingBehindAnUnknownVersion) {
@@ -497,6 +497,7 @@ TEST(ContainerTest, ReadsNothingBehindAnUnknownVersion) {
 TEST(ContainerTest, RejectsHeaderFieldsOutOfRange) {
   EXPECT_TRUE(ParseChanged([](Header&) {}).ok());
   EXPECT_TRUE(ParseChanged([](Header& h) { h.colour_type = 1; }).ok());
+  EXPECT_TRUE(ParseChanged([](Header& h) { h.bit_depth = 16; }).ok());
   ExpectError(ParseChanged([](Header& h) { h.width = 0; }), StatusCode::kDamaged,
               "HEAD chunk: width 0, 1 to 16777216 expected");
   ExpectError(ParseChanged([](Header& h) { h.height = (1u << 24) + 1; }), StatusCode::kDamaged,

@@ -359,6 +359,34 @@ TEST(JpegSinkTest, WritesTheColoursUnderAlpha) {
   }
 }
 
+TEST(JpegSinkTest, Rounds16BitsTo8) {
+  for (const int channels : {1, 2, 3, 4}) {
+    ImageHeader header;
+    header.width = 33;
+    header.height = 21;
+    header.channels = channels;
+    const Bytes expected = WriteWithSink(header, 95);
+    header.bit_depth = 16;
+    Bytes bytes;
+    WriteOptions options;
+    options.jpeg_quality = 95;
+    const auto sink = CreateJpeg(std::make_unique<MemorySink>(&bytes), options);
+    ASSERT_TRUE(sink->Begin(header).ok());
+    EXPECT_EQ(sink->dropped()[0], "16-bit samples");
+    std::vector<uint16_t> row(size_t{header.width} * channels);
+    for (uint32_t y = 0; y < header.height; ++y) {
+      for (size_t i = 0; i < row.size(); ++i) {
+        const int nearby = i % 3 == 0 ? -128 : 128;  // which rounds to the same level
+        const int value = PixelAt(int(i) / channels, int(y), int(i) % channels) * 257 + nearby;
+        row[i] = static_cast<uint16_t>(value);
+      }
+      ASSERT_TRUE(sink->WriteRow(reinterpret_cast<const uint8_t*>(row.data())).ok());
+    }
+    ASSERT_TRUE(sink->Finish().ok());
+    EXPECT_EQ(bytes, expected);
+  }
+}
+
 TEST(JpegSinkTest, WritesWithoutSubsampling) {
   ImageHeader header;
   header.width = header.height = 16;

@@ -7,6 +7,7 @@
 
 #include <cstring>
 #include <memory>
+#include <optional>
 #include <random>
 #include <string>
 #include <vector>
@@ -27,6 +28,7 @@ struct Spec {
   std::vector<Bytes> rows;
   std::vector<png_color> palette;
   Bytes palette_alpha;
+  std::optional<png_color_16> transparent;  // the one colour, of gray and RGB
 };
 
 int ChannelsOf(int colour_type) {
@@ -82,6 +84,7 @@ Bytes WriteWithLibpng(Spec spec) {
   if (!spec.palette_alpha.empty()) {
     png_set_tRNS(png, info, spec.palette_alpha.data(), static_cast<int>(spec.palette_alpha.size()), nullptr);
   }
+  if (spec.transparent) png_set_tRNS(png, info, nullptr, 0, &*spec.transparent);
   std::vector<png_bytep> rows;
   for (Bytes& row : spec.rows) rows.push_back(row.data());
   png_set_rows(png, info, rows.data());
@@ -97,9 +100,23 @@ uint32_t SampleAt(const Bytes& row, size_t index, int bit_depth) {
   return (row[bit / 8] >> (8 - bit_depth - static_cast<int>(bit % 8))) & ((1u << bit_depth) - 1);
 }
 
-/// The samples of 8 bits that a reader has to give, worked out without libpng.
-Bytes ExpectedPixels(const Spec& spec) {
+/// Adds a sample of 8 or 16 bits in the byte order of the machine.
+void PushSample(uint32_t value, int bit_depth, Bytes* pixels) {
+  const auto word = static_cast<uint16_t>(value);
+  Bytes sample = {static_cast<uint8_t>(value)};
+  if (bit_depth == 16) {
+    const auto* bytes = reinterpret_cast<const uint8_t*>(&word);
+    sample.assign(bytes, bytes + 2);
+  }
+  pixels->insert(pixels->end(), sample.begin(), sample.end());
+}
+
+/// The samples that a reader has to give, of 16 bits where the file has them and `most_bits` allows, worked out without
+/// libpng.
+Bytes ExpectedPixels(const Spec& spec, int most_bits = 16) {
   Bytes pixels;
+  const int bits = std::min(most_bits, spec.bit_depth == 16 ? 16 : 8);
+  const uint32_t full = (1u << bits) - 1;
   const uint32_t most = (1u << spec.bit_depth) - 1;
   const int channels = ChannelsOf(spec.colour_type);
   for (const Bytes& row : spec.rows) {
@@ -111,10 +128,15 @@ Bytes ExpectedPixels(const Spec& spec) {
         if (!spec.palette_alpha.empty()) pixels.push_back(spec.palette_alpha[index]);
         continue;
       }
+      bool opaque = !spec.transparent;
       for (int c = 0; c < channels; ++c) {
-        const uint32_t value = SampleAt(row, size_t{x} * channels + c, spec.bit_depth);
-        pixels.push_back(static_cast<uint8_t>((value * 255 + most / 2) / most));
+        const uint64_t value = SampleAt(row, size_t{x} * channels + c, spec.bit_depth);
+        PushSample(static_cast<uint32_t>((value * full + most / 2) / most), bits, &pixels);
+        if (!spec.transparent) continue;
+        const png_color_16& t = *spec.transparent;
+        opaque |= value != (channels == 1 ? t.gray : c == 0 ? t.red : c == 1 ? t.green : t.blue);
       }
+      if (spec.transparent) PushSample(opaque ? full : 0, bits, &pixels);
     }
   }
   return pixels;
@@ -212,10 +234,34 @@ TEST(PngSourceTest, ReadsEveryKindOfPng) {
         ASSERT_TRUE(read.status.ok()) << read.status.message();
         EXPECT_EQ(read.image.width, width);
         EXPECT_EQ(read.image.height, height);
-        EXPECT_EQ(read.image.bit_depth, 8);
+        EXPECT_EQ(read.image.bit_depth, kind.bit_depth == 16 ? 16 : 8);
+        EXPECT_TRUE(read.dropped.empty());
         EXPECT_EQ(read.image.channels, kind.colour_type == PNG_COLOR_TYPE_PALETTE ? 3 : ChannelsOf(kind.colour_type));
         EXPECT_EQ(read.image.pixels, ExpectedPixels(spec));
+        ReadOptions options;
+        options.max_bit_depth = 8;
+        const ReadResult rounded = Read(WriteWithLibpng(spec), options);
+        EXPECT_EQ(rounded.image.bit_depth, 8);
+        EXPECT_EQ(rounded.image.pixels, ExpectedPixels(spec, 8));
       }
+    }
+  }
+}
+
+TEST(PngSourceTest, ReadsOneTransparentColourAsAlpha) {
+  for (const int colour_type : {PNG_COLOR_TYPE_GRAY, PNG_COLOR_TYPE_RGB}) {
+    for (const int bit_depth : {1, 2, 4, 8, 16}) {
+      if (colour_type == PNG_COLOR_TYPE_RGB && bit_depth < 8) continue;
+      SCOPED_TRACE(testing::Message() << "colour type " << colour_type << ", " << bit_depth << " bits");
+      Spec spec = RandomSpec(33, 20, colour_type, bit_depth, false);
+      const auto at = [&spec, bit_depth](size_t i) {
+        return static_cast<uint16_t>(SampleAt(spec.rows[3], i, bit_depth));
+      };
+      spec.transparent = png_color_16{0, at(0), at(1), at(2), at(0)};
+      const ReadResult read = Read(WriteWithLibpng(spec));
+      ASSERT_TRUE(read.status.ok()) << read.status.message();
+      EXPECT_EQ(read.image.channels, colour_type == PNG_COLOR_TYPE_GRAY ? 2 : 4);
+      EXPECT_EQ(read.image.pixels, ExpectedPixels(spec));
     }
   }
 }
@@ -289,12 +335,15 @@ TEST(PngSourceTest, LooksUpTransparentPaletteEntries) {
   EXPECT_TRUE(read.dropped.empty());
 }
 
-TEST(PngSourceTest, TellsOf16BitsOnlyWhere8DoNotHoldThem) {
+TEST(PngSourceTest, TellsOfRoundingOnlyWhere8BitsDoNotHoldTheSamples) {
+  ReadOptions options;
+  options.max_bit_depth = 8;
   Spec spec = RandomSpec(1, 1, PNG_COLOR_TYPE_GRAY, 16, false);
   spec.rows[0] = {0x7b, 0x7b};
-  EXPECT_TRUE(Read(WriteWithLibpng(spec)).dropped.empty());
+  EXPECT_TRUE(Read(WriteWithLibpng(spec), options).dropped.empty());
   spec.rows[0] = {0x7b, 0x7c};
-  EXPECT_EQ(Read(WriteWithLibpng(spec)).dropped, std::vector<std::string>{"16-bit samples"});
+  EXPECT_EQ(Read(WriteWithLibpng(spec), options).dropped, std::vector<std::string>{"16-bit samples"});
+  EXPECT_TRUE(Read(WriteWithLibpng(spec)).dropped.empty()) << "when they are kept";
 }
 
 TEST(PngSourceTest, KeepsMetadata) {
@@ -399,19 +448,23 @@ Bytes WriteWithSink(const ImageHeader& header, const WriteOptions& options, Byte
 
 TEST(PngSinkTest, RoundTripsGrayAndRgbWithAndWithoutAlpha) {
   for (const int channels : {1, 2, 3, 4}) {
-    for (const int level : {0, 2, 9}) {
-      ImageHeader header;
-      header.width = 31;
-      header.height = 17;
-      header.channels = channels;
-      WriteOptions options;
-      options.png_level = level;
-      Bytes pixels;
-      const ReadResult read = Read(WriteWithSink(header, options, &pixels));
-      ASSERT_TRUE(read.status.ok()) << read.status.message();
-      EXPECT_EQ(read.image.channels, channels);
-      EXPECT_EQ(read.image.pixels, pixels);
-      EXPECT_TRUE(read.dropped.empty());
+    for (const int bit_depth : {8, 16}) {
+      for (const int level : {0, 2, 9}) {
+        ImageHeader header;
+        header.width = 31;
+        header.height = 17;
+        header.channels = channels;
+        header.bit_depth = bit_depth;
+        WriteOptions options;
+        options.png_level = level;
+        Bytes pixels;
+        const ReadResult read = Read(WriteWithSink(header, options, &pixels));
+        ASSERT_TRUE(read.status.ok()) << read.status.message();
+        EXPECT_EQ(read.image.channels, channels);
+        EXPECT_EQ(read.image.bit_depth, bit_depth);
+        EXPECT_EQ(read.image.pixels, pixels);
+        EXPECT_TRUE(read.dropped.empty());
+      }
     }
   }
 }
@@ -470,7 +523,7 @@ TEST(PngSinkTest, RefusesWhatItCannotHold) {
   header.channels = 5;
   EXPECT_EQ(CreatePng(std::make_unique<MemorySink>(&bytes), {})->Begin(header).code(), StatusCode::kInvalidArgument);
   header.channels = 3;
-  header.bit_depth = 16;
+  header.bit_depth = 12;
   EXPECT_EQ(CreatePng(std::make_unique<MemorySink>(&bytes), {})->Begin(header).code(), StatusCode::kInvalidArgument);
 }
 

@@ -180,8 +180,7 @@ TEST_F(ToolsTest, StandardStreamsCarryTheSameBytes) {
 }
 
 TEST_F(ToolsTest, WarnsOfWhatIsNotKept) {
-  Bytes pixels(16 * 16 * 8, 100);
-  pixels[1] = 101;
+  const Bytes pixels(16 * 16 * 8, 100);
   png_image image = {};
   image.version = PNG_IMAGE_VERSION;
   image.width = image.height = 16;
@@ -189,9 +188,60 @@ TEST_F(ToolsTest, WarnsOfWhatIsNotKept) {
   ASSERT_NE(png_image_write_to_file(&image, (folder_ / "deep.png").c_str(), 0, pixels.data(), 0, nullptr), 0);
   const Finished run = Encode({"deep.png", "deep.lic"});
   EXPECT_EQ(run.exit_code, 0);
-  EXPECT_NE(run.err.find("lichen-enc: deep.png: 16-bit samples"), std::string::npos) << run.err;
+  EXPECT_NE(run.err.find("lichen-enc: deep.png: gamma 1.0000"), std::string::npos) << run.err;
   EXPECT_NE(run.err.find("not kept by this version\n"), std::string::npos) << run.err;
   EXPECT_EQ(Encode({"--quiet", "deep.png", "deep.lic"}).err, "");
+}
+
+/// A ramp in steps that 8 bits do not hold.
+Image DeepImage(uint32_t width, uint32_t height, int channels) {
+  Image image;
+  image.width = width;
+  image.height = height;
+  image.channels = channels;
+  image.bit_depth = 16;
+  for (uint32_t i = 0; i < width * height * static_cast<uint32_t>(channels); ++i) {
+    const auto sample = static_cast<uint16_t>(9000 + i * 37 % 40000);
+    image.pixels.insert(image.pixels.end(), reinterpret_cast<const uint8_t*>(&sample),
+                        reinterpret_cast<const uint8_t*>(&sample + 1));
+  }
+  return image;
+}
+
+TEST_F(ToolsTest, SixteenBitsStaySixteen) {
+  for (const int channels : {1, 2, 3, 4}) {
+    SCOPED_TRACE(channels);
+    const Image before = DeepImage(37, 21, channels);
+    ASSERT_TRUE(image_io::WritePicture(before, folder_ / "deep.png").ok());
+    const Finished run = Encode({"deep.png", "deep.lic"});
+    ASSERT_EQ(run.exit_code, 0);
+    EXPECT_TRUE(IsOneLine(run.err)) << "no warnings: " << run.err;
+    EXPECT_NE(Decode({"--info", "deep.lic"}).out.find("16 bits a sample"), std::string::npos);
+    ASSERT_EQ(Decode({"deep.lic", "back.png"}).exit_code, 0);
+    const Image after = *image_io::ReadPicture(folder_ / "back.png");
+    EXPECT_EQ(after.bit_depth, 16);
+    EXPECT_EQ(after.channels, channels);
+    for (size_t pixel = 0; channels % 2 == 0 && pixel < before.pixels.size(); pixel += channels * 2) {
+      const size_t alpha = pixel + channels * 2 - 2;
+      ASSERT_TRUE(std::equal(&before.pixels[alpha], &before.pixels[alpha] + 2, &after.pixels[alpha]));
+    }
+  }
+}
+
+TEST_F(ToolsTest, DepthChoosesTheBitsOfASample) {
+  ASSERT_TRUE(image_io::WritePicture(DeepImage(32, 16, 3), folder_ / "deep.png").ok());
+  ASSERT_EQ(Encode({"deep.png", "deep.lic"}).exit_code, 0);
+  ASSERT_EQ(Decode({"--depth", "8", "deep.lic", "back.png"}).exit_code, 0);
+  EXPECT_EQ(image_io::ReadPicture(folder_ / "back.png")->bit_depth, 8);
+  ASSERT_EQ(Encode({"photo.png", "photo.lic"}).exit_code, 0);
+  ASSERT_EQ(Decode({"--depth", "16", "photo.lic", "back.png"}).exit_code, 0);
+  EXPECT_EQ(image_io::ReadPicture(folder_ / "back.png")->bit_depth, 16);
+
+  const Finished jpeg = Decode({"deep.lic", "back.jpg"});
+  ASSERT_EQ(jpeg.exit_code, 0);
+  EXPECT_NE(jpeg.err.find("back.jpg: 16-bit samples not kept, which a JPEG file cannot hold"), std::string::npos);
+  EXPECT_TRUE(IsOneLine(Decode({"--depth", "8", "deep.lic", "back.jpg"}).err));
+  ExpectFailure(Decode({"--depth", "12", "deep.lic", "out.png"}), 2, {"--depth", "8", "16"});
 }
 
 Image ImageWithEverything(int channels) {

@@ -74,6 +74,7 @@ using DamageCallback = std::function<void(const Damage&)>;
 struct DecodeOptions {
   int threads = 0;                          // as in EncodeOptions
   uint64_t max_pixels = uint64_t{1} << 30;  // a picture that declares more is refused with kLimitExceeded
+  int bit_depth = 0;                        // of the samples: 8, 16, or 0: as the file says
   std::shared_ptr<const Model> model;       // null: the default model
   ProgressCallback progress;                // may be empty
   Region region;                            // the part to decode; all of it when width and height are 0
@@ -94,7 +95,7 @@ struct Info {
   std::string model_id;  // 16 hexadecimal digits
   uint32_t width = 0, height = 0;
   int channels = 0;    // as in ImageHeader
-  int bit_depth = 0;   // 8
+  int bit_depth = 0;   // 8 or 16
   double quality = 0;  // 0..100
   uint32_t tile_size = 0;
   uint32_t tiles = 0;
@@ -103,18 +104,19 @@ struct Info {
   uint64_t icc_bytes = 0, exif_bytes = 0, xmp_bytes = 0;  // uncompressed; 0: none
 };
 
-/// Compresses gray or RGB of 8 bits a sample. Alpha is kept without loss, and left out where all of it is 255; metadata
-/// is kept byte for byte, read from `source` after the last row.
-/// errors: kInvalidArgument for other pictures, sides of 0 or more than 2^24, or options out of range; kLimitExceeded
-/// for over 2^26 bytes of one kind of metadata; those of `source`
+/// Compresses gray or RGB of 8 or 16 bits a sample, which enter the analysis transform as they are; the file says which
+/// it was. Alpha is kept without loss, and left out where all of it is opaque; metadata is kept byte for byte, read
+/// from `source` after the last row. errors: kInvalidArgument for other pictures, sides of 0 or more than 2^24, or
+/// options out of range; kLimitExceeded for over 2^26 bytes of one kind of metadata; those of `source`
 Result<std::vector<uint8_t>> Encode(RowSource& source, const EncodeOptions& options);
 Result<std::vector<uint8_t>> Encode(const Image& image, const EncodeOptions& options);
 
-/// Decompresses into rows. Checksums of all that is needed are verified before the first row is written; other damage
-/// may show later. Limits hold before memory is taken. A region takes time and memory for the tiles that it touches;
-/// its samples differ by at most 1 level from those of the whole.
-/// errors: kTruncated, kDamaged, kUnsupportedVersion, kUnknownModel, kLimitExceeded; kInvalidArgument for a region that
-/// is not in the picture or another scale; those of `sink`
+/// Decompresses into rows, of 8 or 16 bits a sample, rounded once from the output of the synthesis transform. Checksums of
+/// all that is needed are verified before the first row is written; other damage may show later. Limits hold before
+/// memory is taken. A region takes time and memory for the tiles that it touches; its samples differ by at most 1 level
+/// of 8 bits from those of the whole.
+/// errors: kTruncated, kDamaged, kUnsupportedVersion, kUnknownModel, kLimitExceeded; kInvalidArgument for options out of
+/// range or a region that is not in the picture; those of `sink`
 Status Decode(const uint8_t* data, size_t size, const DecodeOptions& options, RowSink& sink);
 Result<Image> Decode(const uint8_t* data, size_t size, const DecodeOptions& options);
 
