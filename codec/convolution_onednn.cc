@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The only file that knows oneDNN (2.6). Layouts of sources and destinations are channels-last; oneDNN chooses that of
-// the weights.
+// The only file that knows oneDNN, 2.6 as in Debian 12 or 3 as in Debian 13: their interfaces differ where
+// LICHEN_ONEDNN_3 stands. Layouts of sources and destinations are channels-last; oneDNN chooses that of the weights.
 #include <dnnl.hpp>
 #include <map>
 #include <utility>
@@ -8,6 +8,8 @@
 
 #include "codec/convolution.h"
 #include "codec/integer_network.h"
+
+#define LICHEN_ONEDNN_3 (DNNL_VERSION_MAJOR >= 3)
 
 namespace lichen {
 namespace {
@@ -71,9 +73,35 @@ dnnl::primitive_attr Attributes(bool relu, bool accumulate) {
   attributes.set_fpmath_mode(dnnl::fpmath_mode::strict);
   dnnl::post_ops operations;
   if (accumulate) operations.append_sum(1.0f);
+#if LICHEN_ONEDNN_3
+  if (relu) operations.append_eltwise(dnnl::algorithm::eltwise_relu, 0.0f, 0.0f);
+#else
   if (relu) operations.append_eltwise(1.0f, dnnl::algorithm::eltwise_relu, 0.0f, 0.0f);
+#endif
   attributes.set_post_ops(operations);
   return attributes;
+}
+
+/// A direct convolution, since Winograd's is neither exact nor the same everywhere. bias: may be null.
+dnnl::convolution_forward::primitive_desc Describe(const Geometry& g, int h, int w, const memory::desc& source,
+                                                   const memory::desc& weights, const memory* bias,
+                                                   const memory::desc& destination,
+                                                   const dnnl::primitive_attr& attributes) {
+  const memory::dims strides = {g.stride, g.stride}, before = g.PaddingBefore(), after = g.PaddingAfter(h, w);
+  const auto kind = dnnl::prop_kind::forward_inference;
+  const auto direct = dnnl::algorithm::convolution_direct;
+#if LICHEN_ONEDNN_3
+  using Descriptor = dnnl::convolution_forward::primitive_desc;
+  return bias ? Descriptor(Cpu(), kind, direct, source, weights, bias->get_desc(), destination, strides, before, after,
+                           attributes)
+              : Descriptor(Cpu(), kind, direct, source, weights, destination, strides, before, after, attributes);
+#else
+  using Operation = dnnl::convolution_forward::desc;
+  const Operation operation =
+      bias ? Operation(kind, direct, source, weights, bias->get_desc(), destination, strides, before, after)
+           : Operation(kind, direct, source, weights, destination, strides, before, after);
+  return {operation, attributes, Cpu()};
+#endif
 }
 
 Prepared Prepare(const Geometry& g, int h, int w, memory::data_type source_type, memory::data_type weight_type,
@@ -83,15 +111,7 @@ Prepared Prepare(const Geometry& g, int h, int w, memory::data_type source_type,
   const memory::desc source(g.Source(h, w), source_type, tag::nhwc);
   const memory::desc any_weights({g.out, g.in, g.kernel, g.kernel}, weight_type, tag::any);
   const memory::desc destination(g.Destination(h, w), destination_type, tag::nhwc);
-  const memory::dims strides = {g.stride, g.stride};
-  const auto kind = dnnl::prop_kind::forward_inference;
-  const auto direct = dnnl::algorithm::convolution_direct;  // Winograd is neither exact nor the same everywhere
-  const auto descriptor =
-      bias ? dnnl::convolution_forward::desc(kind, direct, source, any_weights, bias->get_desc(), destination, strides,
-                                             g.PaddingBefore(), g.PaddingAfter(h, w))
-           : dnnl::convolution_forward::desc(kind, direct, source, any_weights, destination, strides, g.PaddingBefore(),
-                                             g.PaddingAfter(h, w));
-  const dnnl::convolution_forward::primitive_desc made(descriptor, attributes, Cpu());
+  const auto made = Describe(g, h, w, source, any_weights, bias, destination, attributes);
   Prepared p;
   p.primitive = dnnl::convolution_forward(made);
   p.source = memory(made.src_desc(), Cpu(), nullptr);
@@ -114,7 +134,8 @@ void Execute(Prepared& p, dnnl::stream& stream, const void* src, void* dst) {
   stream.wait();
 }
 
-/// u8 x s8 -> s32, without bias, scale or post-op: nothing of oneDNN's decides a rounding.
+/// u8 x s8 -> s32, without bias, scale or post-op: nothing of oneDNN's decides a rounding. oneDNN 3 takes the sums
+/// through a float on their way out (its issue 3435), which is exact too, as they stay below 2^24.
 class OneDnnAccumulator : public IntegerAccumulator {
  public:
   OneDnnAccumulator(int in, int out, int kernel, const int8_t* weight)
@@ -146,9 +167,10 @@ std::unique_ptr<IntegerAccumulator> MakeFastAccumulator(int in, int out, int ker
 }
 
 Precision FastestPrecision() {
-  const auto isa = dnnl::get_effective_cpu_isa();
-  const bool native = isa == dnnl::cpu_isa::avx512_core_bf16 || isa == dnnl::cpu_isa::avx512_core_amx;
-  return native ? Precision::kBfloat16 : Precision::kFloat32;
+  // Sets that hold all of a smaller one have all its bits: AMX and AVX10, which versions of oneDNN name differently.
+  const auto bfloat16 = static_cast<unsigned>(dnnl::cpu_isa::avx512_core_bf16);
+  const auto isa = static_cast<unsigned>(dnnl::get_effective_cpu_isa());
+  return (isa & bfloat16) == bfloat16 ? Precision::kBfloat16 : Precision::kFloat32;
 }
 
 struct FloatConvolution::State {

@@ -72,7 +72,9 @@ class Section {
   /// Json's own get() would cut off fractions and wrap numbers that do not fit.
   static int64_t WholeNumber(const Json& json) {
     if (!json.is_number_integer() || (json.is_number_unsigned() && json.get<uint64_t>() > uint64_t{INT64_MAX})) {
-      Fail("a whole number expected, found " + json.dump().substr(0, 40));
+      // Writing out nested arrays recurses, and a file can nest half a million of them.
+      Fail("a whole number expected, found " +
+           (json.is_primitive() ? json.dump().substr(0, 40) : std::string("an ") + json.type_name()));
     }
     return json.get<int64_t>();
   }

@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: Apache-2.0
+// Writes the first files of the fuzz targets' corpora: write_corpus FOLDER, which is tests/fuzz/corpus.
+#include <cmath>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <nlohmann/json.hpp>
+#include <random>
+#include <string>
+
+#include "bitstream/byte_writer.h"
+#include "bitstream/container.h"
+#include "bitstream/rans.h"
+#include "codec/fixed_point.h"
+
+namespace {
+
+using Json = nlohmann::json;
+using Bytes = std::vector<uint8_t>;
+using lichen::bitstream::ByteWriter;
+
+Bytes ReadFile(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+}
+
+void WriteFile(const std::string& path, const Bytes& bytes) {
+  std::ofstream(path, std::ios::binary)
+      .write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
+}
+
+// ---- Container and decoder: golden files, and what these lack ----
+
+void WriteContainers(const std::string& folder) {
+  for (const char* name : {"1x1", "alpha", "best", "gray", "rgb", "tiles"}) {
+    const Bytes file = ReadFile(std::string(LICHEN_TEST_DATA "/golden/") + name + ".lic");
+    WriteFile(folder + "/container/" + name + ".lic", file);
+    WriteFile(folder + "/decoder/" + name + ".lic", file);
+  }
+  // Chunks that this build does not know stand behind HEAD, which ends with tile size and checksum.
+  const Bytes gray = ReadFile(LICHEN_TEST_DATA "/golden/gray.lic");
+  const size_t head_end = 8 + 4 + 1 + gray[12] + 4;
+  for (const std::string type : {"abcd", "ABCD"}) {
+    Bytes file(gray.begin(), gray.begin() + static_cast<std::ptrdiff_t>(head_end));
+    file.insert(file.end(), type.begin(), type.end());
+    const Bytes rest = {3, 1, 2, 3, 0, 0, 0, 0};  // length, payload, checksum
+    file.insert(file.end(), rest.begin(), rest.end());
+    file.insert(file.end(), gray.begin() + static_cast<std::ptrdiff_t>(head_end), gray.end());
+    WriteFile(folder + "/container/" + (type == "abcd" ? "ancillary" : "critical") + ".lic", file);
+  }
+}
+
+// ---- rANS: streams of the fuzz target's own tables cannot be made here; random words get as far ----
+
+void WriteStreams(const std::string& folder) {
+  std::mt19937 random(1);
+  for (int i = 0; i < 4; ++i) {
+    Bytes bytes = {static_cast<uint8_t>(17 * i), static_cast<uint8_t>(8 << i)};
+    for (int state = 0; state < 4; ++state) ByteWriter(&bytes).WriteU32(0x10000 + static_cast<uint32_t>(random() >> 1));
+    for (int k = 0; k < 16 << i; ++k) bytes.push_back(static_cast<uint8_t>(random()));
+    WriteFile(folder + "/rans/words" + std::to_string(i), bytes);
+  }
+  Bytes table;  // after the two bytes: an escape of 1000 and frequencies 20000, 4000, 1884
+  for (const int f : {0, 1000, 20000, 4000, 1884}) ByteWriter(&table).WriteU16(static_cast<uint16_t>(f));
+  WriteFile(folder + "/rans/table", table);
+}
+
+// ---- Model: the smallest that has every kind of layer ----
+
+class ModelWriter {
+ public:
+  Json Convolution(const std::string& name, int in, int out, int kernel, int stride, bool relu) {
+    Halves(name + ".weight", in * out * kernel * kernel);
+    Halves(name + ".bias", out);
+    return {{"type", "convolution"}, {"name", name},     {"in", in},    {"out", out},
+            {"kernel", kernel},      {"stride", stride}, {"relu", relu}};
+  }
+  Json Residual(const std::string& name, int channels) {
+    Json a = Convolution(name + ".a", channels, channels, 3, 1, true);
+    Json b = Convolution(name + ".b", channels, channels, 1, 1, false);
+    return {{"type", "residual"}, {"a", a}, {"b", b}};
+  }
+  Json Gain(const std::string& name, int channels) {
+    Shorts(name, 8 * channels, 0, 1);
+    return {{"type", "gain"}, {"name", name}};
+  }
+  Json Integer(const std::string& name, int in, int out, int kernel, bool relu, int depth_to_space) {
+    Describe(name + ".weight", "s8", in * out * kernel * kernel);
+    for (int i = 0; i < in * out * kernel * kernel; ++i) tensors_.push_back(static_cast<uint8_t>(i * 29 % 41));
+    Describe(name + ".bias", "s32", out);
+    for (int i = 0; i < out; ++i) ByteWriter(&tensors_).WriteU32(static_cast<uint32_t>(i * 10));
+    Shorts(name + ".multiplier", out, 16384, 100);
+    Describe(name + ".shift", "s8", out);
+    tensors_.insert(tensors_.end(), static_cast<size_t>(out), 20);
+    return {{"name", name},     {"in", in},     {"out", out},
+            {"kernel", kernel}, {"relu", relu}, {"depth_to_space", depth_to_space}};
+  }
+  /// count values from `first` in steps of `step`
+  void Shorts(const std::string& name, int count, int first, int step, const char* type = "s16") {
+    Describe(name, type, count);
+    for (int i = 0; i < count; ++i) ByteWriter(&tensors_).WriteU16(static_cast<uint16_t>(first + i * step));
+  }
+  void Exp2() {
+    Describe("exp2", "u16", 256);
+    for (int i = 0; i < 256; ++i) {
+      ByteWriter(&tensors_).WriteU16(static_cast<uint16_t>(std::lround(std::exp2(14 + i / 256.0))));
+    }
+  }
+  void Tables() {
+    Shorts("tables.radius", lichen::kScaleTables, 2, 0, "u16");
+    Shorts("tables.escape", lichen::kScaleTables, 768, 0, "u16");
+    Describe("tables.frequency", "u16", 3 * lichen::kScaleTables);
+    for (int i = 0; i < lichen::kScaleTables; ++i) {
+      for (const int f : {16000, 6000, 2000}) ByteWriter(&tensors_).WriteU16(static_cast<uint16_t>(f));
+    }
+  }
+
+  Json TakeDescriptions() { return std::exchange(descriptions_, Json::object()); }
+  const Bytes& tensors() const { return tensors_; }
+
+ private:
+  void Describe(const std::string& name, const char* type, int count) {
+    descriptions_[name] = {{"type", type}, {"count", count}, {"offset", tensors_.size()}};
+  }
+  void Halves(const std::string& name, int count) {
+    Describe(name, "f16", count);
+    for (int i = 0; i < count; ++i) ByteWriter(&tensors_).WriteU16(static_cast<uint16_t>(0x2800 + 331 * i % 1024));
+  }
+
+  Json descriptions_ = Json::object();
+  Bytes tensors_;
+};
+
+void WriteModel(const std::string& path) {
+  constexpr int kM = 4, kZ = 1, kP = 2;
+  ModelWriter writer;
+  Json decoder = {{"name", "smallest"},     {"latent_channels", kM},      {"hyper_channels", kZ},
+                  {"feature_channels", kP}, {"scale_per_exponent", 1000}, {"phase_order", {0, 3, 1, 2}}};
+  decoder["g_s"] = {writer.Convolution("s0", kM, 16, 1, 1, true),
+                    {{"type", "depth_to_space"}, {"factor", 4}},
+                    writer.Residual("s1", 1),
+                    writer.Gain("s2", 1),
+                    writer.Convolution("s3", 1, 48, 1, 1, false),
+                    {{"type", "depth_to_space"}, {"factor", 4}}};
+  decoder["h_s"] = {writer.Integer("h0", 2 * kZ, 4, 1, true, 2), writer.Integer("h1", 1, 4 * kP, 3, true, 2)};
+  for (int k = 0; k < 4; ++k) {
+    const int in = k == 0 ? kP : kP + 2 * kM;
+    const std::string name = "c" + std::to_string(k);
+    decoder["context"].push_back({writer.Integer(name + "0", in, 3, k == 1 ? 3 : 1, true, 1),
+                                  writer.Integer(name + "1", 3, 2 * kM, 1, false, 1)});
+  }
+  writer.Exp2();
+  writer.Shorts("context_exponent", 8 * kM, -100, 7);
+  writer.Shorts("inverse_gain_y", 8 * kM, -2048, 50);
+  writer.Shorts("z_exponent", 8 * kZ, 0, 20);
+  writer.Shorts("z_scale", 8 * kZ, 300, 10);
+  writer.Tables();
+  decoder["tensors"] = writer.TakeDescriptions();
+
+  Json encoder;
+  encoder["g_a"] = {{{"type", "space_to_depth"}, {"factor", 4}},
+                    writer.Convolution("a0", 48, kM, 1, 2, true),
+                    writer.Convolution("a1", kM, kM, 3, 2, false)};
+  encoder["h_a"] = {writer.Convolution("b0", kM, kM, 3, 2, true), writer.Convolution("b1", kM, kZ, 1, 2, false)};
+  writer.Shorts("gain_y", 8 * kM, 4000, 100);
+  encoder["tensors"] = writer.TakeDescriptions();
+
+  Bytes file;
+  for (const Json& section : {decoder, encoder}) {
+    const std::string text = section.dump();
+    file.insert(file.end(), text.begin(), text.end());
+    file.push_back(0);
+  }
+  file.insert(file.end(), writer.tensors().begin(), writer.tensors().end());
+  WriteFile(path, file);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc != 2) return 2;
+  const std::string folder = argv[1];
+  for (const char* target : {"container", "decoder", "model", "rans"}) {
+    std::filesystem::create_directories(folder + "/" + target);
+  }
+  WriteContainers(folder);
+  WriteStreams(folder);
+  WriteModel(folder + "/model/smallest");
+  return 0;
+}
