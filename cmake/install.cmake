@@ -1,14 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
-# Installs the library with a CMake package and a pkg-config file. The tools install themselves.
+# Installs the library, static or shared, with a CMake package and a pkg-config file. The tools install themselves.
 include(CMakePackageConfigHelpers)
 
 set(lichen_package_folder ${CMAKE_INSTALL_LIBDIR}/cmake/lichen)
 
-# liblichen.a and liblichen_bitstream.a; lichen::codec and lichen::bitstream to CMake, as inside this build.
+# liblichen.a and liblichen_bitstream.a, or liblichen.so, which holds both; lichen::codec and lichen::bitstream to CMake,
+# as inside this build.
 set_target_properties(lichen_codec PROPERTIES OUTPUT_NAME lichen EXPORT_NAME codec)
 set_target_properties(lichen_bitstream PROPERTIES EXPORT_NAME bitstream)
 
-install(TARGETS lichen_codec lichen_bitstream EXPORT lichenTargets ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
+set(lichen_installed lichen_codec)
+set(lichen_pc_requires "libzstd zlib")
+set(lichen_pc_libs "-llichen -llichen_bitstream -ldnnl -fopenmp -lstdc++ -lm")
+if(BUILD_SHARED_LIBS)
+  set(lichen_pc_requires "")
+  set(lichen_pc_libs "-llichen")
+else()
+  list(APPEND lichen_installed lichen_bitstream)
+endif()
+install(TARGETS ${lichen_installed} EXPORT lichenTargets ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR}
+        LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
 install(EXPORT lichenTargets NAMESPACE lichen:: DESTINATION ${lichen_package_folder})
 install(DIRECTORY bitstream/include/ codec/include/ DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILES_MATCHING PATTERN "*.h")
 

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "encoder_cli/cli_common.h"
+#include "encoder_cli/many_files.h"
 #include "image_io/image_file.h"
 #include "image_io/input_file.h"
 #include "image_io/output_file.h"
@@ -22,19 +23,21 @@ namespace {
 constexpr char kHelpHead[] = R"(Usage: lichen-dec [options] INPUT [OUTPUT]
        lichen-dec [options] INPUT... -o FOLDER
        lichen-dec --info | --verify INPUT...
-Decompresses .lic files into PNG or JPEG pictures; - is standard input or output.
+Decompresses .lic files into PNG or JPEG pictures; - is standard input or output. An INPUT can be a folder.
 
 Examples: lichen-dec photo.lic photo.png
           lichen-dec --scale 1/8 photo.lic preview.jpg
           lichen-dec --region 1200,800,640,480 photo.lic part.png
+          lichen-dec -r --jobs 4 compressed/ -o pictures/
 )";
 
 constexpr char kHelpFoot[] =
     R"(ICC profile, EXIF and XMP are written as they were; JPEG cannot hold alpha, and the colours under it are written,
 nor 16 bits a sample, which are rounded to 8.
 Output must end in .png, .jpg or .jpeg, unless it is -, a device or a pipe, which get PNG; in a folder it is PNG. An
-existing file is replaced. Interrupted or failed runs leave nothing behind. Exit code: 0 success, 1 a file failed,
-2 wrong usage, 3 --salvage had to leave parts of a picture gray, opaque or out.)";
+existing file is replaced. Interrupted or failed runs leave no half file behind. Of a folder, its .lic files are taken;
+one bad file does not stop the rest. Exit code: 0 success, 1 a file failed, 2 wrong usage, 3 --salvage had to leave parts
+of a picture gray, opaque or out.)";
 
 constexpr int kSalvaged = 3;
 
@@ -194,7 +197,7 @@ class WatchedSink : public RowSink {
 
 /// damaged: set when --salvage had to replace a part of the picture
 Status DecodeFile(const Job& job, const Options& options, const std::shared_ptr<const Model>& model,
-                  const Console& console, bool* damaged) {
+                  const Console& console, std::atomic<bool>* damaged) {
   LICHEN_RETURN_IF_ERROR(CheckPair(job));
   const std::string input = InputName(job.input), output = OutputName(job.output);
   LICHEN_ASSIGN_OR_RETURN(const std::vector<uint8_t> bytes, ReadLichenFile(job.input));
@@ -278,14 +281,12 @@ void PrintInfo(const std::string& path, const Info& info) {
 }
 
 /// Every input, without output: for --info and --verify.
-Result<Plan> PlanInputs(const Options& options) {
-  if (!options.output.empty()) {
-    return Status(StatusCode::kInvalidArgument, "--info and --verify write no file; leave out -o");
+Result<Plan> PlanToRead(const Options& options, const FileKinds& kinds) {
+  if (!options.output.empty() || options.skip_existing || options.jobs > 1) {
+    return Status(StatusCode::kInvalidArgument,
+                  "--info and --verify write no file, one after the other; leave out -o, --skip-existing and --jobs");
   }
-  if (options.inputs.empty()) return Status(StatusCode::kInvalidArgument, "an input file is missing; give its name");
-  Plan plan;
-  for (const std::string& input : options.inputs) plan.jobs.push_back({input, ""});
-  return plan;
+  return PlanInputs(options, kinds);
 }
 
 /// What was printed to standard output has to have arrived there.
@@ -297,7 +298,7 @@ int FlushResults(int exit_code, const Console& console) {
 
 int ShowInfo(const Plan& plan, const Options& options, const Console& console) {
   nlohmann::ordered_json list = nlohmann::ordered_json::array();
-  const int exit_code = RunPlan(plan, console, [&](const Job& job) {
+  const int exit_code = RunPlan(plan, options, console, [&](const Job& job, int, const Console&) {
     LICHEN_ASSIGN_OR_RETURN(const std::vector<uint8_t> bytes, ReadLichenFile(job.input));
     const auto info = Inspect(bytes.data(), bytes.size());
     if (!info.ok()) return Explained(info.status(), job.input);
@@ -314,7 +315,7 @@ int ShowInfo(const Plan& plan, const Options& options, const Console& console) {
 
 int Verify(const Plan& plan, const Options& options, const std::shared_ptr<const Model>& model,
            const Console& console) {
-  const int exit_code = RunPlan(plan, console, [&](const Job& job) {
+  const int exit_code = RunPlan(plan, options, console, [&](const Job& job, int, const Console&) {
     LICHEN_ASSIGN_OR_RETURN(const std::vector<uint8_t> bytes, ReadLichenFile(job.input));
     const auto hash = HashLatents(bytes.data(), bytes.size(), DecodeOptionsFrom(options, model));
     if (!hash.ok()) return Explained(hash.status(), job.input);
@@ -339,16 +340,20 @@ int Main(int argc, char** argv, Console& console) {
     return console.WrongUsage("--region, --scale and --salvage write a picture; leave out --info and --verify");
   }
   if (options.json && !options.info) return console.WrongUsage("--json needs --info");
-  const auto plan = options.info || options.verify ? PlanInputs(options) : MakePlan(options, ".png", CheckOutputName);
+  const FileKinds kinds = {".lic files", IsLichenName, ".png", CheckOutputName};
+  const auto plan = options.info || options.verify ? PlanToRead(options, kinds) : MakePlan(options, kinds);
   if (!plan.ok()) return console.Refuse(plan.status());
   if (options.info) return ShowInfo(*plan, options, console);
 
   const auto model = LoadModel(options.model_path);
   if (!model.ok()) return console.Refuse(model.status());
   if (options.verify) return Verify(*plan, options, *model, console);
-  bool damaged = false;
-  exit_code =
-      RunPlan(*plan, console, [&](const Job& job) { return DecodeFile(job, options, *model, console, &damaged); });
+  std::atomic<bool> damaged = false;
+  exit_code = RunPlan(*plan, options, console, [&](const Job& job, int threads, const Console& job_console) {
+    Options job_options = options;
+    job_options.threads = threads;
+    return DecodeFile(job, job_options, *model, job_console, &damaged);
+  });
   return exit_code == kSuccess && damaged ? kSalvaged : exit_code;
 }
 

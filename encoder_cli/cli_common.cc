@@ -8,9 +8,6 @@
 #include <csignal>
 #include <cstdio>
 #include <exception>
-#include <filesystem>
-#include <map>
-#include <new>
 #include <utility>
 
 #include "image_io/input_file.h"
@@ -21,6 +18,7 @@ namespace {
 
 constexpr auto kProgressDelay = std::chrono::seconds(1);
 constexpr auto kProgressInterval = std::chrono::milliseconds(100);
+const std::string kWipeLine = "\r\033[K";
 
 class HelpFormatter : public CLI::Formatter {
  public:
@@ -32,37 +30,38 @@ class HelpFormatter : public CLI::Formatter {
   std::string head_;
 };
 
-Status WrongUsageError(const std::string& text) { return Status(StatusCode::kInvalidArgument, text); }
-
-bool IsFolder(const std::string& path) {
-  std::error_code error;
-  return (!path.empty() && path.back() == '/') || std::filesystem::is_directory(path, error);
-}
-
-Status CreateFolder(const std::string& folder) {
-  std::error_code error;
-  if (folder.empty() || std::filesystem::is_directory(folder, error)) return Status();
-  std::filesystem::create_directories(folder, error);
-  if (!error) return Status();
-  return Status(StatusCode::kIoError,
-                folder + ": this folder cannot be created (" + error.message() + "); choose another one");
-}
-
-/// "photos/kodim01.png" in the folder "out" becomes "out/kodim01.lic".
-std::string NameInFolder(const std::string& folder, const std::string& input, const std::string& extension) {
-  return (std::filesystem::path(folder) / std::filesystem::path(input).stem()).string() + extension;
-}
-
 }  // namespace
 
-void Console::Error(const std::string& text) const { std::fprintf(stderr, "%s: %s\n", tool_.c_str(), text.c_str()); }
+void Console::Error(const std::string& text) const { Print(tool_ + ": " + text + "\n"); }
 
 void Console::Warning(const std::string& text) const {
   if (!quiet_) Error(text);
 }
 
 void Console::Note(const std::string& text) const {
-  if (!quiet_) std::fprintf(stderr, "%s\n", text.c_str());
+  if (!quiet_) Print(text + "\n");
+}
+
+void Console::Print(const std::string& line) const {
+  const std::lock_guard<std::mutex> lock(terminal_->mutex);
+  const std::string& status = terminal_->status;
+  std::fputs(status.empty() ? line.c_str() : (kWipeLine + line + status).c_str(), stderr);
+}
+
+bool Console::ShowsStatus() const { return !quiet_ && isatty(STDERR_FILENO) != 0; }
+
+void Console::ShowStatus(const std::string& text) const {
+  const std::lock_guard<std::mutex> lock(terminal_->mutex);
+  if (text == terminal_->status) return;
+  std::fputs((kWipeLine + text).c_str(), stderr);
+  terminal_->status = text;
+}
+
+Console Console::WithProgress(ProgressCallback progress) const {
+  Console console = *this;
+  console.is_one_of_many_ = true;
+  console.progress_ = std::move(progress);
+  return console;
 }
 
 int Console::WrongUsage(const std::string& text) const {
@@ -81,6 +80,13 @@ void AddCommonOptions(CLI::App* app, CommonOptions* options) {
   app->add_option("-o,--output", options->output,
                   "Output file, or folder for several inputs; then all names are inputs")
       ->option_text("FILE");
+  app->add_flag("-r,--recursive", options->recursive,
+                "Look into the subfolders of folders too, and make the same ones");
+  app->add_option("--jobs", options->jobs,
+                  "Work on N files at a time, 1..256 (default 1); the threads are shared out among them")
+      ->option_text("N")
+      ->check(NumberBetween(1, 256, "the number of jobs"));
+  app->add_flag("--skip-existing", options->skip_existing, "Leave out files whose output exists already");
   app->add_flag("--no-clobber", options->no_clobber, "Refuse to replace a file that exists");
   app->add_option("--threads", options->threads, "Use at most N threads, 1..1024 (default: as many as the machine has)")
       ->option_text("N")
@@ -132,55 +138,6 @@ bool ParseCommandLine(CLI::App* app, int argc, char** argv, const Console& conso
   return false;
 }
 
-Result<Plan> MakePlan(const CommonOptions& options, const std::string& extension,
-                      const std::function<Status(const std::string&)>& check_name) {
-  std::vector<std::string> inputs = options.inputs;
-  std::string output = options.output;
-  if (inputs.empty()) return WrongUsageError("an input file is missing; give its name, or - for standard input");
-  if (output.empty() && inputs.size() == 1) {
-    return WrongUsageError("an output file is missing; give its name, or - for standard output");
-  }
-  if (output.empty() && inputs.size() > 2) return WrongUsageError("more than one input needs a folder after -o");
-  if (output.empty()) {
-    output = inputs.back();
-    inputs.pop_back();
-  }
-  if (inputs.size() == 1 && !IsFolder(output)) {
-    LICHEN_RETURN_IF_ERROR(check_name(output).Prefixed(output));
-    return Plan{{{inputs[0], output}}, ""};
-  }
-  if (std::error_code error; !IsFolder(output) && std::filesystem::exists(output, error)) {
-    return WrongUsageError(output + ": this is a file; more than one input needs a folder after -o");
-  }
-  Plan plan{{}, output};
-  std::map<std::string, std::string> input_of;
-  for (const std::string& input : inputs) {
-    if (input == "-") return WrongUsageError("standard input has no name for a file in a folder; give -o a file");
-    const std::string name = NameInFolder(output, input, extension);
-    const auto [previous, is_new] = input_of.emplace(name, input);
-    if (!is_new) return WrongUsageError(previous->second + " and " + input + " would both become " + name);
-    plan.jobs.push_back({input, name});
-  }
-  return plan;
-}
-
-int RunPlan(const Plan& plan, const Console& console, const std::function<Status(const Job&)>& work) {
-  if (const Status status = CreateFolder(plan.folder); !status.ok()) return console.Refuse(status);
-  int exit_code = kSuccess;
-  for (const Job& job : plan.jobs) {
-    Status status;
-    try {
-      status = work(job);
-    } catch (const std::bad_alloc&) {
-      status = Status(StatusCode::kOutOfMemory, InputName(job.input) + ": there is not enough memory for this file");
-    }
-    if (status.ok()) continue;
-    console.Error(status.message());
-    exit_code = kFailure;
-  }
-  return exit_code;
-}
-
 Status CheckPair(const Job& job) {
   if (image_io::IsSameFile(job.input, job.output)) {
     return Status(StatusCode::kInvalidArgument,
@@ -218,15 +175,17 @@ std::string Listed(const std::vector<std::string>& things) {
 }
 
 ProgressMeter::ProgressMeter(const Console& console, std::string name)
-    : name_(std::move(name)),
-      wanted_(!console.quiet() && isatty(STDERR_FILENO) != 0),
+    : console_(console),
+      name_(std::move(name)),
+      wanted_(console.ShowsStatus() && !console.is_one_of_many()),
       next_(std::chrono::steady_clock::now() + kProgressDelay) {}
 
 ProgressMeter::~ProgressMeter() {
-  if (shown_) std::fprintf(stderr, "\r\033[K");
+  if (shown_) console_.ShowStatus("");
 }
 
 ProgressCallback ProgressMeter::Callback() {
+  if (console_.is_one_of_many()) return console_.progress();
   if (!wanted_) return nullptr;
   return [this](double share) { return Show(share); };
 }
@@ -235,7 +194,9 @@ bool ProgressMeter::Show(double share) {
   const std::lock_guard<std::mutex> lock(mutex_);
   const auto now = std::chrono::steady_clock::now();
   if (now >= next_) {
-    std::fprintf(stderr, "\r%s: %3.0f %%\033[K", name_.c_str(), share * 100);
+    char percent[16];
+    std::snprintf(percent, sizeof percent, ": %3.0f %%", share * 100);
+    console_.ShowStatus(name_ + percent);
     shown_ = true;
     next_ = now + kProgressInterval;
   }

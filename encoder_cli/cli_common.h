@@ -2,7 +2,7 @@
 #ifndef LICHEN_ENCODER_CLI_CLI_COMMON_H_
 #define LICHEN_ENCODER_CLI_CLI_COMMON_H_
 
-// What lichen-enc and lichen-dec share: their common options, which output belongs to which input, messages, progress.
+// What lichen-enc and lichen-dec share: their common options, messages, the progress of one file.
 
 #include <CLI/CLI.hpp>
 #include <chrono>
@@ -23,10 +23,10 @@ constexpr int kSuccess = 0;
 constexpr int kFailure = 1;
 constexpr int kWrongUsage = 2;
 
-/// Messages on standard error.
+/// Messages on standard error, which threads may write at the same time. Copies share a terminal.
 class Console {
  public:
-  explicit Console(std::string tool) : tool_(std::move(tool)) {}
+  explicit Console(std::string tool) : tool_(std::move(tool)), terminal_(std::make_shared<Terminal>()) {}
 
   void SetQuiet(bool quiet) { quiet_ = quiet; }
   bool quiet() const { return quiet_; }
@@ -40,9 +40,29 @@ class Console {
   /// The same for kInvalidArgument; for other errors just the message and kFailure.
   int Refuse(const Status& status) const;
 
+  /// Whether a status line would be seen: standard error is a terminal, and the user wants more than errors.
+  bool ShowsStatus() const;
+  /// Replaces the line below the messages, which has no end of line; an empty text removes it.
+  void ShowStatus(const std::string& text) const;
+
+  /// The same console for one of many jobs, whose progress goes to `progress` instead of a line of its own.
+  Console WithProgress(ProgressCallback progress) const;
+  /// Whether there are many jobs, and where their progress goes: empty where there is nobody to see it.
+  bool is_one_of_many() const { return is_one_of_many_; }
+  const ProgressCallback& progress() const { return progress_; }
+
  private:
+  struct Terminal {
+    std::mutex mutex;
+    std::string status;  // what is shown
+  };
+  void Print(const std::string& line) const;
+
   std::string tool_;
   bool quiet_ = false;
+  std::shared_ptr<Terminal> terminal_;
+  bool is_one_of_many_ = false;
+  ProgressCallback progress_;
 };
 
 struct CommonOptions {
@@ -50,6 +70,9 @@ struct CommonOptions {
   std::string output;  // a file, or a folder when there are several inputs
   bool quiet = false;
   bool no_clobber = false;
+  bool skip_existing = false;
+  bool recursive = false;
+  int jobs = 1;
   int threads = 0;
   uint64_t max_pixels = uint64_t{1} << 30;
   uint64_t max_memory = uint64_t{2} << 30;  // bytes
@@ -70,23 +93,8 @@ bool ParseCommandLine(CLI::App* app, int argc, char** argv, const Console& conso
 
 struct Job {
   std::string input;
-  std::string output;
+  std::string output;  // empty where the work writes none
 };
-
-struct Plan {
-  std::vector<Job> jobs;
-  std::string folder;  // to be created for the outputs, unless empty
-};
-
-/// Pairs inputs and outputs. Without -o, the second of two names is the output.
-/// extension   of outputs in a folder, which are named as the inputs
-/// check_name  refuses the name of an output file
-/// errors: kInvalidArgument, for wrong usage
-Result<Plan> MakePlan(const CommonOptions& options, const std::string& extension,
-                      const std::function<Status(const std::string&)>& check_name);
-
-/// Runs `work` for every job, prints the errors, in which `work` has named the file, and returns the exit code.
-int RunPlan(const Plan& plan, const Console& console, const std::function<Status(const Job&)>& work);
 
 /// kInvalidArgument when both are one file, or when a picture would be written to a terminal.
 Status CheckPair(const Job& job);
@@ -104,7 +112,8 @@ std::string OutputName(const std::string& path);
 /// "alpha channel, XMP data (70000 bytes)"
 std::string Listed(const std::vector<std::string>& things);
 
-/// Shows the share of the work done on a terminal's standard error, when it takes over a second; gone at the end.
+/// Shows the share of the work done on a terminal's standard error, when it takes over a second; gone at the end. For
+/// one of many jobs it reports to the console's progress instead.
 class ProgressMeter {
  public:
   ProgressMeter(const Console& console, std::string name);
@@ -115,6 +124,7 @@ class ProgressMeter {
  private:
   bool Show(double share);
 
+  Console console_;
   std::string name_;
   bool wanted_;
   bool shown_ = false;

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "encoder_cli/cli_common.h"
+#include "encoder_cli/many_files.h"
 #include "image_io/exif.h"
 #include "image_io/image_file.h"
 #include "image_io/output_file.h"
@@ -17,9 +18,10 @@ namespace {
 
 constexpr char kHelpHead[] = R"(Usage: lichen-enc [options] INPUT [OUTPUT]
        lichen-enc [options] INPUT... -o FOLDER
-Compresses PNG and JPEG pictures into .lic files; - is standard input or output.
+Compresses PNG and JPEG pictures into .lic files; - is standard input or output. An INPUT can be a folder.
 
 Example: lichen-enc -q 60 photo.png photo.lic
+         lichen-enc -r --jobs 4 photos/ -o compressed/
 )";
 
 struct QualityExpectation {
@@ -36,7 +38,8 @@ constexpr char kHelpFoot[] = R"(
 Samples of 8 and 16 bits are taken as they are. Alpha is kept without loss, and left out where all of it is opaque.
 ICC profile, EXIF and XMP are kept byte for byte.
 Output must end in .lic, unless it is -, a device or a pipe; an existing file is replaced. Interrupted or failed runs
-leave nothing behind. Exit code: 0 success, 1 a file failed, 2 wrong usage.
+leave no half file behind. Of a folder, its .png, .jpg and .jpeg files are taken; one bad file does not stop the rest.
+Exit code: 0 success, 1 a file failed, 2 wrong usage.
 The file format is experimental until its version 1: keep the originals.)";
 
 struct Options : CommonOptions {
@@ -148,11 +151,18 @@ int Main(int argc, char** argv, Console& console) {
   if (!ParseCommandLine(&app, argc, argv, console, &exit_code)) return exit_code;
   console.SetQuiet(options.quiet);
 
-  const auto plan = MakePlan(options, ".lic", CheckOutputName);
+  const FileKinds kinds = {"PNG or JPEG pictures (.png, .jpg, .jpeg)",
+                           [](const std::string& name) { return image_io::TypeOfName(name).has_value(); }, ".lic",
+                           CheckOutputName};
+  const auto plan = MakePlan(options, kinds);
   if (!plan.ok()) return console.Refuse(plan.status());
   const auto model = LoadModel(options.model_path);
   if (!model.ok()) return console.Refuse(model.status());
-  return RunPlan(*plan, console, [&](const Job& job) { return EncodeFile(job, options, *model, console); });
+  return RunPlan(*plan, options, console, [&](const Job& job, int threads, const Console& job_console) {
+    Options job_options = options;
+    job_options.threads = threads;
+    return EncodeFile(job, job_options, *model, job_console);
+  });
 }
 
 }  // namespace

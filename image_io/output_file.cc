@@ -2,6 +2,7 @@
 #include "image_io/output_file.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -21,31 +22,64 @@ constexpr size_t kBufferBytes = size_t{1} << 16;
 constexpr int kMaxLinks = 40;  // as many symbolic links in a row as Linux follows
 
 // Names that a signal handler removes: it may only touch plain memory and lock-free atomics.
+enum SlotState { kFree, kBeingFilled, kBeingCreated, kToBeRemoved };
 struct TemporaryName {
-  std::atomic<int> state{0};  // 0 free, 1 being filled in, 2 to be removed
+  std::atomic<int> state{kFree};
   char path[PATH_MAX] = {};
 };
-TemporaryName temporary_names[16];
+TemporaryName temporary_names[512];  // more than files are written at once; pages that are never used cost nothing
+std::atomic<bool> process_ends{false};
+
+constexpr int kEndingSignals[] = {SIGINT, SIGTERM, SIGHUP};
+
+sigset_t EndingSignals() {
+  sigset_t set;
+  sigemptyset(&set);
+  for (const int signal : kEndingSignals) sigaddset(&set, signal);
+  return set;
+}
 
 int RememberTemporary(const std::string& path) {
   if (path.size() >= PATH_MAX) return -1;
   for (int i = 0; i < static_cast<int>(std::size(temporary_names)); ++i) {
-    int free = 0;
-    if (!temporary_names[i].state.compare_exchange_strong(free, 1)) continue;
+    int free = kFree;
+    if (!temporary_names[i].state.compare_exchange_strong(free, kBeingFilled)) continue;
     std::memcpy(temporary_names[i].path, path.c_str(), path.size() + 1);
-    temporary_names[i].state = 2;
     return i;
   }
   return -1;
 }
 
 void ForgetTemporary(int slot) {
-  if (slot >= 0) temporary_names[slot].state = 0;
+  if (slot >= 0) temporary_names[slot].state = kFree;
+}
+
+/// Creates a file so that a signal handler, on whatever thread it runs, either sees its name or keeps it from being
+/// created; returns a descriptor, or -1 with errno.
+int CreateRemembered(const char* name, int slot) {
+  const sigset_t ending = EndingSignals();
+  sigset_t before;
+  pthread_sigmask(SIG_BLOCK, &ending, &before);  // the handler waits for this slot, so it must not run on this thread
+  if (slot >= 0) temporary_names[slot].state = kBeingCreated;
+  while (
+      process_ends) {  // a handler has gone through the names or is about to: create nothing more, and wait for the end
+    if (slot >= 0) temporary_names[slot].state = kFree;
+    poll(nullptr, 0, 1000);
+  }
+  const int descriptor = open(name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+  const int error = errno;
+  if (slot >= 0) temporary_names[slot].state = descriptor >= 0 ? kToBeRemoved : kFree;
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  errno = error;
+  return descriptor;
 }
 
 extern "C" void RemoveTemporariesAndEnd(int signal) {
+  process_ends = true;
   for (TemporaryName& name : temporary_names) {
-    if (name.state == 2) unlink(name.path);
+    // Creating a file takes microseconds; a disk that hangs is not waited for longer than people wait after Ctrl-C.
+    for (int i = 0; i < 2000 && name.state == kBeingCreated; ++i) poll(nullptr, 0, 1);
+    if (name.state == kToBeRemoved) unlink(name.path);
   }
   raise(signal);  // SA_RESETHAND has put the default action back
 }
@@ -143,12 +177,10 @@ Status OutputFile::OpenTemporary(const std::string& target, bool exists, unsigne
   target_ = target;
   while (descriptor_ < 0) {
     const std::string name = TemporaryNameFor(target);
-    const int slot = RememberTemporary(name);  // before the file exists, so that no signal falls between
-    descriptor_ = open(name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    const int slot = RememberTemporary(name);
+    descriptor_ = CreateRemembered(name.c_str(), slot);
     if (descriptor_ < 0) {
-      const int error = errno;
-      ForgetTemporary(slot);
-      if (error != EEXIST) return CreateError(error, target);
+      if (errno != EEXIST) return CreateError(errno, target);
     } else {
       temporary_ = name;
       slot_ = slot;
@@ -211,13 +243,13 @@ bool IsDirectOutput(const std::string& path) {
 }
 
 void RemoveTemporaryFilesOnSignals() {
-  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) {
+  for (const int signal : kEndingSignals) {
     struct sigaction action = {};
     if (sigaction(signal, nullptr, &action) != 0 || action.sa_handler == SIG_IGN) continue;  // nohup stays nohup
     action = {};
     action.sa_handler = RemoveTemporariesAndEnd;
     action.sa_flags = static_cast<int>(SA_RESETHAND);
-    sigemptyset(&action.sa_mask);
+    action.sa_mask = EndingSignals();
     sigaction(signal, &action, nullptr);
   }
 }

@@ -426,7 +426,7 @@ TEST_F(ToolsTest, RefusesInputsThatAreNotPictures) {
   CompressedPicture();
   const auto encode = [this](const std::string& name) { return Encode({name, "out.lic"}); };
   ExpectFailure(encode("none.png"), 1, {"lichen-enc: none.png: ", "no such file"});
-  ExpectFailure(encode("photos"), 1, {"photos: ", "folder"});
+  ExpectFailure(encode("photos"), 2, {"photos stands for a folder", "out.lic", "-o"});
   ExpectFailure(encode("empty.png"), 1, {"empty.png: ", "empty", "PNG or JPEG"});
   ExpectFailure(encode("notes.png"), 1, {"notes.png: ", "Dear Joh", "PNG or JPEG"});
   ExpectFailure(encode("cut.png"), 1, {"cut.png: ", "incomplete"});
@@ -442,7 +442,7 @@ TEST_F(ToolsTest, RefusesInputsThatAreNotLichenFiles) {
   WriteText(folder_ / "notes.lic", "Dear John, this is not a picture at all, but a letter of many words.\n");
   const auto decode = [this](const std::string& name) { return Decode({name, "out.png"}); };
   ExpectFailure(decode("none.lic"), 1, {"lichen-dec: none.lic: ", "no such file"});
-  ExpectFailure(decode("files"), 1, {"files: ", "folder"});
+  ExpectFailure(decode("files"), 2, {"files stands for a folder", "out.png", "-o"});
   ExpectFailure(decode("empty.lic"), 1, {"empty.lic: ", "empty"});
   ExpectFailure(decode("notes.lic"), 1, {"notes.lic: "});
   ExpectFailure(decode("photo.png"), 1, {"photo.png: ", "PNG", "lichen-enc"});

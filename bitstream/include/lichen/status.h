@@ -9,6 +9,7 @@
 #include <utility>
 #include <variant>
 
+#pragma GCC visibility push(default)  // all of it is seen outside a shared library
 namespace lichen {
 
 enum class StatusCode {
@@ -69,6 +70,7 @@ class [[nodiscard]] Result {
 };
 
 }  // namespace lichen
+#pragma GCC visibility pop
 
 /// Returns from the enclosing function when `expression`, a Status, is an error.
 #define LICHEN_RETURN_IF_ERROR(expression)           \

@@ -17,6 +17,7 @@
 #include "lichen/image.h"
 #include "lichen/status.h"
 
+#pragma GCC visibility push(default)  // all of it is seen outside a shared library
 namespace lichen {
 
 /// Version of the library, for example "0.1.0".
@@ -128,5 +129,6 @@ Result<uint64_t> HashLatents(const uint8_t* data, size_t size, const DecodeOptio
 Result<Info> Inspect(const uint8_t* data, size_t size);
 
 }  // namespace lichen
+#pragma GCC visibility pop
 
 #endif  // LICHEN_CODEC_H_

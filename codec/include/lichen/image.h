@@ -10,6 +10,7 @@
 
 #include "lichen/status.h"
 
+#pragma GCC visibility push(default)  // all of it is seen outside a shared library
 namespace lichen {
 
 /// What a picture is, apart from its samples.
@@ -52,5 +53,6 @@ class RowSink {
 };
 
 }  // namespace lichen
+#pragma GCC visibility pop
 
 #endif  // LICHEN_IMAGE_H_
