@@ -8,11 +8,11 @@
 
 #include "bitstream/alpha.h"
 #include "bitstream/container.h"
-#include "codec/entropy_model.h"
 #include "codec/fixed_point.h"
 #include "codec/latent_hash.h"
 #include "codec/model_data.h"
 #include "codec/thread_scope.h"
+#include "codec/tile_row_decoder.h"
 #include "codec/tiling.h"
 #include "codec/transform.h"
 #include "codec/vectorised.h"
@@ -49,7 +49,7 @@ Result<Opened> Open(const uint8_t* data, size_t size, const DecodeOptions& optio
   }
   opened.model = options.model;
   if (!opened.model) {
-    LICHEN_ASSIGN_OR_RETURN(opened.model, Model::Default());
+    LICHEN_ASSIGN_OR_RETURN(opened.model, DefaultModel(ModelParts::kDecoding));
   }
   if (DataOf(*opened.model).id != header.model_id) {
     return Status(StatusCode::kUnknownModel, "the file needs model " + HexOf(header.model_id) + ", this is model " +
@@ -59,37 +59,6 @@ Result<Opened> Open(const uint8_t* data, size_t size, const DecodeOptions& optio
   LICHEN_RETURN_IF_ERROR(bitstream::CheckAllTiles(opened.container, data, size));
   return opened;
 }
-
-/// Decodes the tiles' latents in raster order.
-class TileDecoder {
- public:
-  TileDecoder(const uint8_t* data, const Opened& opened)
-      : data_(data),
-        container_(opened.container),
-        grid_(opened.container.header),
-        entropy_model_(DataOf(*opened.model), static_cast<int>(opened.container.header.quality_index),
-                       IntegerEngine::kFast) {}
-
-  /// errors: kDamaged
-  Result<const Latents*> Next() {
-    const int row = static_cast<int>(next_) / grid_.columns(), column = static_cast<int>(next_) % grid_.columns();
-    const bitstream::TileSpan& span = container_.tiles[next_++];
-    const Status status = entropy_model_.Decode(data_ + span.offset, span.size, grid_.Row(row).size(),
-                                                grid_.Column(column).size(), &latents_);
-    if (!status.ok()) {
-      return status.Prefixed("tile " + std::to_string(next_) + " of " + std::to_string(container_.tiles.size()));
-    }
-    return static_cast<const Latents*>(&latents_);
-  }
-
- private:
-  const uint8_t* data_;
-  const bitstream::Container& container_;
-  TileGrid grid_;
-  EntropyModel entropy_model_;
-  Latents latents_;
-  size_t next_ = 0;
-};
 
 /// A NaN, which a broken model could give, becomes 0: std::max gives its first argument then.
 LICHEN_VECTORISED
@@ -119,7 +88,7 @@ class Decoder {
         colours_(header_.colour_type <= 2 ? 1 : 3),
         model_(DataOf(*opened.model)),
         grid_(header_),
-        tiles_(data, opened),
+        tiles_(data, container_, model_, options.threads),
         tables_(TablesAtQuality(model_, static_cast<int>(header_.quality_index))),
         g_s_(model_.g_s, static_cast<int>(header_.quality_index), FastestPrecision()),
         margin_(MarginOf(model_.g_s)),
@@ -174,8 +143,8 @@ class Decoder {
     const int m = model_.latent_channels, height = grid_.Row(row).size();
     const size_t first = latent_rows_.size();
     latent_rows_.resize(first + height);
-    for (int column = 0; column < grid_.columns(); ++column) {
-      LICHEN_ASSIGN_OR_RETURN(const Latents* latents, tiles_.Next());
+    return tiles_.Decode(row, 0, grid_.columns(), [&](int column, const Result<const Latents*>& tile) -> Status {
+      LICHEN_ASSIGN_OR_RETURN(const Latents* latents, tile);
       const Span columns = grid_.Column(column);
       for (int v = 0; v < height; ++v) {
         latent_rows_[first + v].resize(static_cast<size_t>(grid_.width()) * m);  // only once a tile was sound
@@ -188,9 +157,8 @@ class Decoder {
         }
       }
       decoded_ += Area(grid_.Row(row), columns);
-      LICHEN_RETURN_IF_ERROR(Report());
-    }
-    return Status();
+      return Report();
+    });
   }
 
   /// g_s on a band of tiles, window by window; `needed` is the band with its margin.
@@ -258,7 +226,7 @@ class Decoder {
   int colours_;  // channels without alpha
   const ModelData& model_;
   TileGrid grid_;
-  TileDecoder tiles_;
+  TileRowDecoder tiles_;
   QualityTables tables_;
   Transform g_s_;
   int margin_;  // latent positions
@@ -320,11 +288,15 @@ Result<uint64_t> HashLatents(const uint8_t* data, size_t size, const DecodeOptio
   return Guarded<Result<uint64_t>>([&]() -> Result<uint64_t> {
     LICHEN_ASSIGN_OR_RETURN(const Opened opened, Open(data, size, options));
     const ThreadScope one_thread(1);
-    TileDecoder tiles(data, opened);
+    const TileGrid grid(opened.container.header);
+    TileRowDecoder tiles(data, opened.container, DataOf(*opened.model), options.threads);
     LatentHash hash;
-    for (size_t i = 0; i < opened.container.tiles.size(); ++i) {
-      LICHEN_ASSIGN_OR_RETURN(const Latents* latents, tiles.Next());
-      hash.Add(*latents);
+    for (int row = 0; row < grid.rows(); ++row) {
+      LICHEN_RETURN_IF_ERROR(tiles.Decode(row, 0, grid.columns(), [&](int, const Result<const Latents*>& latents) {
+        if (!latents.ok()) return latents.status();
+        hash.Add(**latents);
+        return Status();
+      }));
     }
     return hash.Digest();
   });

@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "codec/fixed_point.h"
+#include "codec/latent_arithmetic.h"
 #include "codec/vectorised.h"
 
 namespace lichen {
@@ -117,10 +118,7 @@ void IntegerConvolution::RunHead(const uint8_t* src, int h, int w, int32_t* dst)
   const int channels = out();
   const int32_t* acc = acc_.data();
   for (size_t p = 0; p < pixels; ++p, acc += channels, dst += channels) {
-    for (int c = 0; c < channels; ++c) {
-      const int64_t scaled = RoundingShift(int64_t{acc[c] + bias_[c]} * multiplier_[c], shift_[c]);
-      dst[c] = static_cast<int32_t>(std::clamp<int64_t>(scaled, -kHeadLimit, kHeadLimit));
-    }
+    RequantiseHead(acc, bias_.data(), scale_.data(), channels, dst);
   }
 }
 
