@@ -15,7 +15,7 @@
 #include "codec/scaled_synthesis.h"
 #include "codec/scratch.h"
 #include "codec/thread_scope.h"
-#include "codec/tile_decoder.h"
+#include "codec/tile_row_decoder.h"
 #include "codec/tiling.h"
 #include "codec/transform.h"
 #include "codec/vectorised.h"
@@ -74,7 +74,7 @@ Result<Opened> Open(const uint8_t* data, size_t size, const DecodeOptions& optio
   LICHEN_RETURN_IF_ERROR(CheckLimits(opened.container, options));
   opened.model = options.model;
   if (!opened.model) {
-    LICHEN_ASSIGN_OR_RETURN(opened.model, Model::Default());
+    LICHEN_ASSIGN_OR_RETURN(opened.model, DefaultModel(ModelParts::kDecoding));
   }
   const bitstream::Header& header = opened.container.header;
   if (DataOf(*opened.model).id != header.model_id) {
@@ -161,7 +161,7 @@ class Decoder {
         rows_(WithMargin(view.LatentRows(), margin_, grid_.height())),
         columns_(WithMargin(view.LatentColumns(), margin_, grid_.width())),
         latent_channels_(DataOf(*opened.model).latent_channels),
-        tiles_(data, size, container_, DataOf(*opened.model)),
+        tiles_(data, size, container_, DataOf(*opened.model), options.threads),
         latents_(&tiles_, DataOf(*opened.model), header_, columns_, options.salvage,
                  [this](int row, int column, const Status& status) { return OnTile(row, column, status); }),
         sink_(sink) {}
@@ -356,7 +356,7 @@ class Decoder {
   int margin_;           // latent positions
   Span rows_, columns_;  // latents that the view needs, margins included
   int latent_channels_;
-  TileDecoder tiles_;
+  TileRowDecoder tiles_;
   LatentRows latents_;
   RowSink& sink_;
   double decoded_ = 0, synthesised_ = 0;  // shares of the view
@@ -403,7 +403,7 @@ Status Decode(const uint8_t* data, size_t size, const DecodeOptions& options, Ro
     LICHEN_ASSIGN_OR_RETURN(const Opened opened, Open(data, size, options));
     const bitstream::Header& header = opened.container.header;
     LICHEN_ASSIGN_OR_RETURN(const View view, MakeView(header, options.region, options.scale));
-    LICHEN_RETURN_IF_ERROR(CheckMemory(DecodeMemory(DataOf(*opened.model), header, view, FastestPrecision()),
+    LICHEN_RETURN_IF_ERROR(CheckMemory(DecodeMemory(DataOf(*opened.model), header, view, FastestPrecision(), options.threads),
                                        options.max_memory_bytes, "decoding"));
     const ThreadScope one_thread(1);  // more where a window of g_s is worth it
     return Decoder(data, size, opened, view, options, sink).Run();
@@ -423,17 +423,18 @@ Result<uint64_t> HashLatents(const uint8_t* data, size_t size, const DecodeOptio
     LICHEN_ASSIGN_OR_RETURN(const Opened opened, Open(data, size, whole));
     const bitstream::Header& header = opened.container.header;
     const ModelData& model = DataOf(*opened.model);
-    LICHEN_RETURN_IF_ERROR(CheckMemory(HashMemory(model, header), options.max_memory_bytes, "decoding"));
+    LICHEN_RETURN_IF_ERROR(CheckMemory(HashMemory(model, header, options.threads), options.max_memory_bytes, "decoding"));
     LICHEN_RETURN_IF_ERROR(bitstream::CheckAllTiles(opened.container, data, size));
     const ThreadScope one_thread(1);
-    TileDecoder tiles(data, size, opened.container, model);
+    TileRowDecoder tiles(data, size, opened.container, model, options.threads);
     const TileGrid grid(header);
     LatentHash hash;
     for (int row = 0; row < grid.rows(); ++row) {
-      for (int column = 0; column < grid.columns(); ++column) {
-        LICHEN_ASSIGN_OR_RETURN(const Latents* latents, tiles.Decode(row, column));
-        hash.Add(*latents);
-      }
+      LICHEN_RETURN_IF_ERROR(tiles.Decode(row, 0, grid.columns(), [&](int, const Result<const Latents*>& latents) {
+        if (!latents.ok()) return latents.status();
+        hash.Add(**latents);
+        return Status();
+      }));
     }
     return hash.Digest();
   });

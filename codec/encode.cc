@@ -8,11 +8,12 @@
 
 #include "bitstream/alpha.h"
 #include "bitstream/container.h"
-#include "codec/entropy_model.h"
 #include "codec/fixed_point.h"
 #include "codec/memory_estimate.h"
 #include "codec/model_data.h"
+#include "codec/scratch.h"
 #include "codec/thread_scope.h"
+#include "codec/tile_encoder.h"
 #include "codec/tiling.h"
 #include "codec/transform.h"
 #include "codec/vectorised.h"
@@ -148,22 +149,19 @@ class Encoder {
         model_(model),
         grid_(header),
         canvas_(source, grid_.width() * kLatentPixels, grid_.height() * kLatentPixels),
-        tables_(TablesAtQuality(model, static_cast<int>(header.quality_index))),
         g_a_(model.g_a, static_cast<int>(header.quality_index), FastestPrecision()),
-        h_a_(model.h_a, static_cast<int>(header.quality_index), FastestPrecision()),
-        entropy_model_(model, static_cast<int>(header.quality_index), IntegerEngine::kFast),
+        tiles_(model, grid_, static_cast<int>(header.quality_index), options.threads),
         margin_((MarginOf(model.g_a) + kLatentPixels - 1) / kLatentPixels) {}
 
   Result<std::vector<uint8_t>> Run() {
     std::vector<std::vector<uint8_t>> tiles;
     for (int row = 0; row < grid_.rows(); ++row) {
       LICHEN_RETURN_IF_ERROR(AnalyseBand(grid_.Row(row)));
-      for (int column = 0; column < grid_.columns(); ++column) {
-        LICHEN_ASSIGN_OR_RETURN(std::vector<uint8_t> tile, EncodeTile(grid_.Row(row), grid_.Column(column)));
+      LICHEN_RETURN_IF_ERROR(tiles_.Encode(band_.data(), row, [&](int column, std::vector<uint8_t> tile) {
         tiles.push_back(std::move(tile));
         coded_ += Area(grid_.Row(row), grid_.Column(column));
-        LICHEN_RETURN_IF_ERROR(Report());
-      }
+        return Report();
+      }));
     }
     LICHEN_ASSIGN_OR_RETURN(const bitstream::Attachments attachments, Attach());
     return bitstream::WriteContainer(header_, tiles, attachments);
@@ -197,7 +195,7 @@ class Encoder {
   /// g_a on a band of tiles, window by window, into band_: [rows][grid width][M].
   Status AnalyseBand(Span tile_row) {
     const int m = model_.latent_channels;
-    band_.resize(static_cast<size_t>(tile_row.size()) * grid_.width() * m);
+    band_.Reserve(static_cast<size_t>(tile_row.size()) * grid_.width() * m);
     for (const Span rows : Cut(tile_row, kWindowRows)) {
       const Span needed = WithMargin(rows, margin_, grid_.height());
       LICHEN_RETURN_IF_ERROR(canvas_.Provide(needed.begin * kLatentPixels, needed.end * kLatentPixels));
@@ -219,7 +217,7 @@ class Encoder {
   Result<const float*> Analyse(Span rows, Span columns) {
     const int h = rows.size() * kLatentPixels, w = columns.size() * kLatentPixels;
     const ThreadScope threads(ThreadsFor(options_.threads, int64_t{h} * w));
-    window_.resize(static_cast<size_t>(h) * w * 3);
+    window_.Reserve(static_cast<size_t>(h) * w * 3);
 #pragma omp parallel for
     for (int y = 0; y < h; ++y) {
       canvas_.GetFloats(rows.begin * kLatentPixels + y, columns.begin * kLatentPixels, w,
@@ -228,47 +226,17 @@ class Encoder {
     return g_a_.Run(window_.data(), h, w);
   }
 
-  Result<std::vector<uint8_t>> EncodeTile(Span rows, Span columns) {
-    const int m = model_.latent_channels, h = rows.size(), w = columns.size();
-    // h_a sees y as g_a gives it, its last row and column repeated up to multiples of 4.
-    const int padded_h = (h + 3) / 4 * 4, padded_w = (w + 3) / 4 * 4;
-    tile_.resize(static_cast<size_t>(padded_h) * padded_w * m);
-    for (int y = 0; y < padded_h; ++y) {
-      for (int x = 0; x < padded_w; ++x) {
-        const size_t from =
-            static_cast<size_t>(std::min(y, h - 1)) * grid_.width() + columns.begin + std::min(x, w - 1);
-        std::memcpy(tile_.data() + (static_cast<size_t>(y) * padded_w + x) * m, band_.data() + from * m,
-                    m * sizeof(float));
-      }
-    }
-    LICHEN_ASSIGN_OR_RETURN(const float* hyper, h_a_.Run(tile_.data(), padded_h, padded_w));
-    const int channels = model_.hyper_channels;
-    z_.resize(static_cast<size_t>(padded_h / 4) * (padded_w / 4) * channels);
-    for (size_t at = 0; at < z_.size(); ++at) z_[at] = hyper[at] * tables_.z_gain[at % channels];
-    y_.resize(static_cast<size_t>(h) * w * m);
-    for (int y = 0; y < h; ++y) {
-      for (int x = 0; x < w; ++x) {
-        const float* from = tile_.data() + (static_cast<size_t>(y) * padded_w + x) * m;
-        float* to = y_.data() + (static_cast<size_t>(y) * w + x) * m;
-        for (int c = 0; c < m; ++c) to[c] = from[c] * tables_.gain_y[c];
-      }
-    }
-    return entropy_model_.Encode(y_.data(), z_.data(), h, w, &latents_);
-  }
-
   const RowSource& source_;
   const EncodeOptions& options_;
   bitstream::Header header_;
   const ModelData& model_;
   TileGrid grid_;
   CanvasRows canvas_;
-  QualityTables tables_;
-  Transform g_a_, h_a_;
-  EntropyModel entropy_model_;
+  Transform g_a_;
+  TileRowEncoder tiles_;
   int margin_;                       // latent positions
   double analysed_ = 0, coded_ = 0;  // shares of the canvas
-  std::vector<float> window_, band_, tile_, y_, z_;
-  Latents latents_;
+  Scratch<float> window_, band_;
 };
 
 /// An image's rows.
@@ -293,12 +261,12 @@ Result<std::vector<uint8_t>> Encode(RowSource& source, const EncodeOptions& opti
     LICHEN_RETURN_IF_ERROR(CheckPicture(source.header()));
     std::shared_ptr<const Model> model = options.model;
     if (!model) {
-      LICHEN_ASSIGN_OR_RETURN(model, Model::Default());
+      LICHEN_ASSIGN_OR_RETURN(model, DefaultModel(ModelParts::kEncoding));
     }
     const ModelData& data = DataOf(*model);
     LICHEN_ASSIGN_OR_RETURN(const bitstream::Header header, MakeHeader(source.header(), options, data));
     LICHEN_RETURN_IF_ERROR(
-        CheckMemory(EncodeMemory(data, header, FastestPrecision()), options.max_memory_bytes, "encoding"));
+        CheckMemory(EncodeMemory(data, header, FastestPrecision(), options.threads), options.max_memory_bytes, "encoding"));
     const ThreadScope one_thread(1);  // more where a window of g_a is worth it
     return Encoder(source, options, header, data).Run();
   } catch (const std::bad_alloc&) {

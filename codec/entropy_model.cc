@@ -6,11 +6,29 @@
 #include <cstring>
 
 #include "bitstream/rans.h"
+#include "codec/latent_arithmetic.h"
 
 namespace lichen {
 namespace {
 
 int PhaseOf(int y, int x) { return (y & 1) * 2 + (x & 1); }
+
+std::vector<double> FactorsOf(const std::vector<Exp2Multiplier>& multipliers) {
+  std::vector<double> factors;
+  for (const Exp2Multiplier& multiplier : multipliers) factors.push_back(multiplier.AsFloat());
+  return factors;
+}
+
+/// Indices of the elements that are coded, those whose scale index is not 0; without a branch, which would be guessed
+/// wrong often. Returns their number. list: room for `count`
+int ListCoded(const int32_t* index, int count, int32_t* list) {
+  int coded = 0;
+  for (int i = 0; i < count; ++i) {
+    list[coded] = i;
+    coded += index[i] != 0 ? 1 : 0;
+  }
+  return coded;
+}
 
 /// A signed value as two activations, of which one is 0.
 void StoreUnits(int64_t units, uint8_t* positive, uint8_t* negative) {
@@ -32,16 +50,24 @@ struct EntropyModel::Writer {
   const float* z;
   const std::vector<bitstream::CdfTable>& tables;
   bitstream::RansEncoder rans;
+  std::vector<int32_t> rounded = {};
 
   int32_t CodeZ(const bitstream::CdfTable& table, size_t at) {
     const int32_t value = RoundToResidual(z[at]);
     rans.Put(table, value);
     return value;
   }
-  int32_t CodeY(int index, size_t at, int32_t mean) {
-    const int32_t residual = RoundToResidual(y[at] - static_cast<float>(mean) / (1 << kSixteenthBits));
-    rans.Put(tables[index], residual);
-    return residual;
+  /// Elements `list` of the `count` from `at` on; the other residuals are set to 0.
+  void CodeY(const int32_t* list, int coded, const int32_t* index, const int32_t* mean, size_t at, int count,
+             int32_t* residual) {
+    rounded.resize(count);
+    RoundResiduals(y + at, mean, count, rounded.data());
+    std::fill_n(residual, count, 0);
+    for (int n = 0; n < coded; ++n) {
+      const int32_t i = list[n];
+      residual[i] = rounded[i];
+      rans.Put(tables[index[i]], residual[i]);
+    }
   }
   bool Damaged() const { return false; }
 };
@@ -52,7 +78,11 @@ struct EntropyModel::Reader {
   bitstream::RansDecoder rans;
 
   int32_t CodeZ(const bitstream::CdfTable& table, size_t) { return rans.Get(table); }
-  int32_t CodeY(int index, size_t, int32_t) { return rans.Get(tables[index]); }
+  void CodeY(const int32_t* list, int coded, const int32_t* index, const int32_t*, size_t, int count,
+             int32_t* residual) {
+    std::fill_n(residual, count, 0);
+    for (int n = 0; n < coded; ++n) residual[list[n]] = rans.Get(tables[index[list[n]]]);
+  }
   bool Damaged() const { return rans.damaged(); }
 };
 
@@ -71,12 +101,16 @@ EntropyModel::EntropyModel(const ModelData& model, int quality_index, IntegerEng
     }
   }
   const uint16_t* exp2 = model.exp2.data();
+  std::vector<Exp2Multiplier> units_of_y, mean_of_head;
   for (int e : tables_.context_exponent) {
-    units_of_y_.emplace_back(e - (kSixteenthBits << kExponentBits), exp2);
-    mean_of_head_.emplace_back(-e + ((kSixteenthBits - kMeanHeadBits) * (1 << kExponentBits)), exp2);
+    units_of_y.emplace_back(e - (kSixteenthBits << kExponentBits), exp2);
+    mean_of_head.emplace_back(-e + ((kSixteenthBits - kMeanHeadBits) * (1 << kExponentBits)), exp2);
     index_offset_.push_back(static_cast<int32_t>(RoundingShift(int64_t{e} * model.scale_per_exponent, 16)));
   }
+  units_of_y_ = FactorsOf(units_of_y);
+  mean_of_head_ = FactorsOf(mean_of_head);
   for (int e : tables_.z_exponent) units_of_z_.emplace_back(e, exp2);
+  for (std::vector<int32_t>* row : {&mean_, &index_, &list_, &residual_}) row->resize(group);
 }
 
 std::vector<uint8_t> EntropyModel::Encode(const float* y, const float* z, int h, int w, Latents* latents) {
@@ -173,14 +207,14 @@ void EntropyModel::CodeStep(Coder& coder, int step, Latents* latents) {
   // Each head sees the positions at which its group is coded, in raster order.
   for (int phase = 0; phase < 4; ++phase) {
     const int g = group_of_phase[phase];
-    gathered_.clear();
+    const int positions = (h - (phase >> 1) + 1) / 2 * ((w - (phase & 1) + 1) / 2);
+    gathered_.resize(static_cast<size_t>(positions) * width);
+    uint8_t* to = gathered_.data();
     for (int y = phase >> 1; y < h; y += 2) {
-      for (int x = phase & 1; x < w; x += 2) {
-        const uint8_t* pixel = hidden + (static_cast<size_t>(y) * w + x) * width;
-        gathered_.insert(gathered_.end(), pixel, pixel + width);
+      for (int x = phase & 1; x < w; x += 2, to += width) {
+        std::memcpy(to, hidden + (static_cast<size_t>(y) * w + x) * width, width);
       }
     }
-    const int positions = static_cast<int>(gathered_.size()) / width;
     outputs_[g].resize(static_cast<size_t>(positions) * 2 * group);
     if (positions > 0) heads_[step][g].RunHead(gathered_.data(), 1, positions, outputs_[g].data());
   }
@@ -191,19 +225,15 @@ void EntropyModel::CodeStep(Coder& coder, int step, Latents* latents) {
       const int g = group_of_phase[PhaseOf(y, x)];
       const int32_t* head = outputs_[g].data() + next[g]++ * 2 * group;
       const size_t pixel = static_cast<size_t>(y) * w + x;
-      uint8_t* units = input_.data() + pixel * row + model_.feature_channels;
-      for (int i = 0; i < group; ++i) {
-        const int c = g * group + i;
-        const size_t at = pixel * m + c;
-        const int64_t scaled = mean_of_head_[c].Apply(head[i]);
-        const auto mean = static_cast<int32_t>(std::clamp<int64_t>(scaled, INT16_MIN, INT16_MAX));
-        const int32_t sixteenths = head[group + i] - index_offset_[c];
-        const int index = std::clamp((sixteenths + 8) >> 4, 0, kScaleTables - 1);
-        const int32_t residual = index == 0 ? 0 : coder.CodeY(index, at, mean);
-        const int32_t value = mean + residual * (1 << kSixteenthBits);
-        latents->y_hat[at] = value;
-        StoreUnits(units_of_y_[c].Apply(value), units + c, units + m + c);
-      }
+      const int c = g * group;
+      const size_t at = pixel * m + c;
+      MeansAndIndices(head, head + group, mean_of_head_.data() + c, index_offset_.data() + c, group, mean_.data(),
+                      index_.data());
+      const int coded = ListCoded(index_.data(), group, list_.data());
+      coder.CodeY(list_.data(), coded, index_.data(), mean_.data(), at, group, residual_.data());
+      uint8_t* units = input_.data() + pixel * row + model_.feature_channels + c;
+      ValuesAndUnits(mean_.data(), residual_.data(), units_of_y_.data() + c, group, latents->y_hat.data() + at, units,
+                     units + m);
     }
   }
 }

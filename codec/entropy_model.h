@@ -54,12 +54,14 @@ class EntropyModel {
   std::vector<IntegerConvolution> h_s_;
   std::array<std::vector<IntegerConvolution>, 4> context_;  // without the heads
   std::array<std::vector<IntegerConvolution>, 4> heads_;    // [step][group]: means of the group, then scales
-  std::vector<Exp2Multiplier> units_of_y_, units_of_z_, mean_of_head_;
+  std::vector<Exp2Multiplier> units_of_z_;
+  std::vector<double> units_of_y_, mean_of_head_;  // as factors, by channel
   std::vector<int32_t> index_offset_;
 
   std::vector<uint8_t> input_;  // [h][w][P + 2M]: features, then y_hat in context units, positive and negative parts
   std::vector<uint8_t> features_, hidden_, next_, gathered_;
-  std::array<std::vector<int32_t>, 4> outputs_;  // of the heads, by group
+  std::array<std::vector<int32_t>, 4> outputs_;          // of the heads, by group
+  std::vector<int32_t> mean_, index_, list_, residual_;  // of a group at one position
 };
 
 }  // namespace lichen

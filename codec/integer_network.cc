@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "codec/fixed_point.h"
+#include "codec/latent_arithmetic.h"
 #include "codec/vectorised.h"
 
 namespace lichen {
@@ -92,15 +93,11 @@ IntegerConvolution::IntegerConvolution(const IntegerLayer& layer, IntegerEngine 
   for (int o : outputs) {
     weight.insert(weight.end(), layer.weight.begin() + o * row, layer.weight.begin() + (o + 1) * row);
     bias_.push_back(layer.bias[o]);
-    multiplier_.push_back(layer.multiplier[o]);
-    shift_.push_back(layer.shift[o]);
+    scale_.push_back(static_cast<double>(layer.multiplier[o]) / static_cast<double>(int64_t{1} << layer.shift[o]));
   }
   const int out = static_cast<int>(outputs.size());
   accumulator_ = engine == IntegerEngine::kFast ? MakeFastAccumulator(layer.in, out, layer.kernel, weight.data())
                                                 : MakePlainAccumulator(layer.in, out, layer.kernel, weight.data());
-  for (int c = 0; c < out; ++c) {
-    scale_.push_back(static_cast<double>(multiplier_[c]) / static_cast<double>(int64_t{1} << shift_[c]));
-  }
 }
 
 /// Calls consume(acc, first, count) for the sums of `count` positions from `first` on, in order.
@@ -139,10 +136,7 @@ void IntegerConvolution::RunHead(const uint8_t* src, int h, int w, int32_t* dst)
   RunInStrips(src, h, w, [&](const int32_t* acc, size_t first, size_t pixels) {
     int32_t* to = dst + first * channels;
     for (size_t p = 0; p < pixels; ++p, acc += channels, to += channels) {
-      for (int c = 0; c < channels; ++c) {
-        const int64_t scaled = RoundingShift(int64_t{acc[c] + bias_[c]} * multiplier_[c], shift_[c]);
-        to[c] = static_cast<int32_t>(std::clamp<int64_t>(scaled, -kHeadLimit, kHeadLimit));
-      }
+      RequantiseHead(acc, bias_.data(), scale_.data(), channels, to);
     }
   });
 }

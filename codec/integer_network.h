@@ -54,9 +54,8 @@ class IntegerConvolution {
 
   int in_, margin_;
   std::unique_ptr<IntegerAccumulator> accumulator_;
-  std::vector<int32_t> bias_, multiplier_;
+  std::vector<int32_t> bias_;
   std::vector<double> scale_;  // multiplier / 2^shift, exactly
-  std::vector<uint8_t> shift_;
   std::vector<int32_t> acc_;
 };
 

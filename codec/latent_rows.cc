@@ -9,7 +9,7 @@
 
 namespace lichen {
 
-LatentRows::LatentRows(TileDecoder* tiles, const ModelData& model, const bitstream::Header& header, Span columns,
+LatentRows::LatentRows(TileRowDecoder* tiles, const ModelData& model, const bitstream::Header& header, Span columns,
                        bool salvage, TileCallback on_tile)
     : tiles_(tiles),
       channels_(model.latent_channels),
@@ -41,8 +41,7 @@ Status LatentRows::Provide(Span rows) {
 Status LatentRows::DecodeTileRow(int tile_row) {
   const Span rows = grid_.Row(tile_row);
   rows_.resize(rows_.size() + rows.size());
-  for (int column = tile_columns_.begin; column < tile_columns_.end; ++column) {
-    const auto latents = tiles_->Decode(tile_row, column);
+  const auto take = [&](int column, const Result<const Latents*>& latents) -> Status {
     if (latents.ok()) {
       Keep(**latents, rows, grid_.Column(column));
     } else if (salvage_) {
@@ -50,8 +49,9 @@ Status LatentRows::DecodeTileRow(int tile_row) {
     } else {
       return latents.status();
     }
-    LICHEN_RETURN_IF_ERROR(on_tile_(tile_row, column, latents.status()));
-  }
+    return on_tile_(tile_row, column, latents.status());
+  };
+  LICHEN_RETURN_IF_ERROR(tiles_->Decode(tile_row, tile_columns_.begin, tile_columns_.end, take));
   next_tile_row_ = tile_row + 1;
   // Once with the tiles beside and above, and again when those below are there.
   for (const int row : {tile_row - 1, tile_row}) {

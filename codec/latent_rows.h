@@ -11,7 +11,7 @@
 #include <utility>
 #include <vector>
 
-#include "codec/tile_decoder.h"
+#include "codec/tile_row_decoder.h"
 
 namespace lichen {
 
@@ -22,11 +22,11 @@ class LatentRows {
 
   /// Borrows `tiles` and `model`. columns: the latent columns to keep
   /// salvage: go on when a tile is damaged, with latents repeated from the tiles around it
-  LatentRows(TileDecoder* tiles, const ModelData& model, const bitstream::Header& header, Span columns, bool salvage,
+  LatentRows(TileRowDecoder* tiles, const ModelData& model, const bitstream::Header& header, Span columns, bool salvage,
              TileCallback on_tile);
 
   /// Makes these rows available and forgets those before; the next call must not begin before this one.
-  /// errors: those of TileDecoder, unless salvage; those of the callback
+  /// errors: those of TileRowDecoder, unless salvage; those of the callback
   Status Provide(Span rows);
 
   /// The values of a row from the first column on. REQUIRES: provided
@@ -42,7 +42,7 @@ class LatentRows {
   bool IsSound(int tile_row, int tile_column) const;
   float* Values(int row, int column);
 
-  TileDecoder* tiles_;
+  TileRowDecoder* tiles_;
   int channels_;
   std::vector<float> step_;  // of quantisation, by channel, in sixteenths
   TileGrid grid_;

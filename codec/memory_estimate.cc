@@ -5,6 +5,7 @@
 #include <string>
 
 #include "codec/integer_network.h"
+#include "codec/parallel_tiles.h"
 #include "codec/scaled_synthesis.h"
 #include "codec/transform.h"
 
@@ -45,11 +46,19 @@ uint64_t LargestTile(const TileGrid& grid) {
   return uint64_t(grid.Column(0).size()) * static_cast<uint64_t>(grid.Row(0).size());
 }
 
+/// How many tiles of a row with `columns` columns of latents are worked on at a time.
+uint64_t TilesAtATime(const TileGrid& grid, Span columns, int threads) {
+  const int tiles = (columns.end - 1) / grid.tile() + 1 - columns.begin / grid.tile();
+  const int64_t positions = int64_t{grid.Row(0).size()} * columns.size();
+  return static_cast<uint64_t>(ThreadsForTiles(threads, tiles, positions * kLatentPixels * kLatentPixels));
+}
+
 int Positions(int most, int margin, int canvas) { return std::min(most + 2 * margin, canvas); }
 
 }  // namespace
 
-uint64_t DecodeMemory(const ModelData& model, const bitstream::Header& header, const View& view, Precision precision) {
+uint64_t DecodeMemory(const ModelData& model, const bitstream::Header& header, const View& view, Precision precision,
+                      int threads) {
   const TileGrid grid(header);
   const ScaledSynthesis synthesis = SynthesisAtScale(model.g_s, view.scale);
   const int margin = MarginOf(synthesis.layers);
@@ -65,14 +74,16 @@ uint64_t DecodeMemory(const ModelData& model, const bitstream::Header& header, c
   const uint64_t window = uint64_t(h) * w * model.latent_channels * sizeof(float) +
                           Transform::Memory(synthesis.layers, model.latent_channels, h, w, precision);
   const uint64_t samples = uint64_t(band) * view.SamplesPerLatent() * view.columns.size() * 3;
-  return FixedMemory(model) + TileMemory(model, LargestTile(grid)) + latents + window + samples;
+  return FixedMemory(model) + TilesAtATime(grid, columns, threads) * TileMemory(model, LargestTile(grid)) + latents +
+         window + samples;
 }
 
-uint64_t HashMemory(const ModelData& model, const bitstream::Header& header) {
-  return FixedMemory(model) + TileMemory(model, LargestTile(TileGrid(header)));
+uint64_t HashMemory(const ModelData& model, const bitstream::Header& header, int threads) {
+  const TileGrid grid(header);
+  return FixedMemory(model) + TilesAtATime(grid, {0, grid.width()}, threads) * TileMemory(model, LargestTile(grid));
 }
 
-uint64_t EncodeMemory(const ModelData& model, const bitstream::Header& header, Precision precision) {
+uint64_t EncodeMemory(const ModelData& model, const bitstream::Header& header, Precision precision, int threads) {
   const TileGrid grid(header);
   const int margin = (MarginOf(model.g_a) + kLatentPixels - 1) / kLatentPixels;
   const int band = std::min(kWindowRows, grid.Row(0).size());
@@ -88,7 +99,8 @@ uint64_t EncodeMemory(const ModelData& model, const bitstream::Header& header, P
   const uint64_t copies = 2 * tile * m * sizeof(float);  // the tile by itself, as is and scaled
   // Symbols are kept until the tile's stream is written backwards.
   const uint64_t symbols = tile * m * 4;
-  return FixedMemory(model) + TileMemory(model, tile) + latents + canvas + window + hyper + copies + symbols;
+  return FixedMemory(model) + latents + canvas + window +
+         TilesAtATime(grid, {0, grid.width()}, threads) * (TileMemory(model, tile) + hyper + copies + symbols);
 }
 
 Status CheckMemory(uint64_t bytes, uint64_t limit, const char* work) {

@@ -96,11 +96,34 @@ Result<std::shared_ptr<const Model>> Model::Load(const std::string& path) {
   }
 }
 
-Result<std::shared_ptr<const Model>> Model::Default() {
-  static const Result<std::shared_ptr<const Model>> model =
-      Parse(lichen_default_model, static_cast<size_t>(lichen_default_model_end - lichen_default_model));
+namespace {
+
+Result<std::shared_ptr<const Model>> ParseDefault(ModelParts parts) {
+  try {
+    const auto size = static_cast<size_t>(lichen_default_model_end - lichen_default_model);
+    LICHEN_ASSIGN_OR_RETURN(ModelData parsed, ParseModel(lichen_default_model, size, parts));
+    return std::shared_ptr<const Model>(std::make_shared<ParsedModel>(std::move(parsed)));
+  } catch (const std::bad_alloc&) {
+    return Status(StatusCode::kOutOfMemory, "not enough memory for a model");
+  }
+}
+
+}  // namespace
+
+Result<std::shared_ptr<const Model>> DefaultModel(ModelParts parts) {
+  if (parts == ModelParts::kEncoding) {
+    static const Result<std::shared_ptr<const Model>> model = ParseDefault(parts);
+    return model;
+  }
+  if (parts == ModelParts::kDecoding) {
+    static const Result<std::shared_ptr<const Model>> model = ParseDefault(parts);
+    return model;
+  }
+  static const Result<std::shared_ptr<const Model>> model = ParseDefault(parts);
   return model;
 }
+
+Result<std::shared_ptr<const Model>> Model::Default() { return DefaultModel(ModelParts::kAll); }
 
 const char* Version() { return LICHEN_VERSION; }
 

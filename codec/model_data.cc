@@ -11,6 +11,7 @@
 #include "bitstream/checksum.h"
 #include "bitstream/zstd_frame.h"
 #include "codec/fixed_point.h"
+#include "codec/half_float.h"
 
 namespace lichen {
 namespace {
@@ -81,7 +82,10 @@ class Section {
 
   /// REQUIRES: type is one of the file's tensor types; every element count is checked against `count`.
   std::vector<float> Halves(const std::string& name, size_t count) const {
-    return Read<float, 2>(name, "f16", count, [](const uint8_t* p) { return HalfToFloat(uint16_t(p[0] | p[1] << 8)); });
+    const uint8_t* halves = Find(name, "f16", count, 2);
+    std::vector<float> out(count);
+    if (!HalvesToFloats(halves, count, out.data())) Fail("a weight is not finite");
+    return out;
   }
   std::vector<int16_t> Shorts(const std::string& name, size_t count) const {
     return Read<int16_t, 2>(name, "s16", count, [](const uint8_t* p) { return int16_t(p[0] | p[1] << 8); });
@@ -95,25 +99,15 @@ class Section {
     });
   }
   std::vector<int8_t> Bytes(const std::string& name, size_t count) const {
-    return Read<int8_t, 1>(name, "s8", count, [](const uint8_t* p) { return int8_t(p[0]); });
+    const uint8_t* bytes = Find(name, "s8", count, 1);
+    std::vector<int8_t> out(count);
+    if (count > 0) std::memcpy(out.data(), bytes, count);
+    return out;
   }
 
  private:
-  static float HalfToFloat(uint16_t h) {
-    const uint32_t sign = uint32_t{h & 0x8000u} << 16, exponent = (h >> 10) & 31, mantissa = h & 0x3ffu;
-    float value;
-    if (exponent == 0) {
-      value = static_cast<float>(mantissa) / 16777216.0f;  // subnormal: mantissa * 2^-24
-    } else {
-      if (exponent == 31) Fail("a weight is not finite");
-      const uint32_t bits = (exponent + 112) << 23 | mantissa << 13;
-      std::memcpy(&value, &bits, 4);
-    }
-    return sign ? -value : value;
-  }
-
-  template <typename T, size_t kBytes, typename Convert>
-  std::vector<T> Read(const std::string& name, const char* type, size_t count, Convert convert) const {
+  /// The bytes of a tensor that is not read yet; its element count is checked.
+  const uint8_t* Find(const std::string& name, const char* type, size_t count, size_t bytes) const {
     const auto found = json_.at("tensors").find(name);
     if (found == json_.at("tensors").end()) Fail("no tensor " + name);
     if (found->at("type").get<std::string>() != type) Fail("tensor " + name + " is not of type " + type);
@@ -122,13 +116,18 @@ class Section {
     if (size != count) {
       Fail("tensor " + name + " has " + std::to_string(size) + " elements, " + std::to_string(count) + " expected");
     }
-    if (offset > blob_size_ || count > (blob_size_ - offset) / kBytes)
-      Fail("tensor " + name + " lies outside the file");
+    if (offset > blob_size_ || count > (blob_size_ - offset) / bytes) Fail("tensor " + name + " lies outside the file");
     // Layers that share tensors would let a small file ask for any amount of memory.
-    if (count > unread_ / kBytes) Fail("the tensors overlap");
-    unread_ -= count * kBytes;
+    if (count > unread_ / bytes) Fail("the tensors overlap");
+    unread_ -= count * bytes;
+    return blobs_ + offset;
+  }
+
+  template <typename T, size_t kBytes, typename Convert>
+  std::vector<T> Read(const std::string& name, const char* type, size_t count, Convert convert) const {
+    const uint8_t* from = Find(name, type, count, kBytes);
     std::vector<T> out(count);
-    for (size_t i = 0; i < count; ++i) out[i] = convert(blobs_ + offset + i * kBytes);
+    for (size_t i = 0; i < count; ++i) out[i] = convert(from + i * kBytes);
     return out;
   }
 
@@ -335,7 +334,7 @@ std::vector<bitstream::CdfTable> ParseTables(const Section& section) {
   return tables;
 }
 
-void ParseDecoderSection(const Section& section, ModelData& model) {
+void ParseDecoderSection(const Section& section, ModelParts parts, ModelData& model) {
   const Json& json = section.json();
   model.name = json.at("name").get<std::string>();
   model.latent_channels = IntIn(json, "latent_channels", 4, kMaxChannels / 4);
@@ -344,7 +343,7 @@ void ParseDecoderSection(const Section& section, ModelData& model) {
   model.scale_per_exponent = IntIn(json, "scale_per_exponent", 1, 1 << 18);
   const int m = model.latent_channels, z = model.hyper_channels, p = model.feature_channels;
   if (m % 4 != 0) Section::Fail("latent_channels is not a multiple of 4");
-  model.g_s = ParseTransform(section, json.at("g_s"), m, 3, 1, 16);
+  if (parts != ModelParts::kEncoding) model.g_s = ParseTransform(section, json.at("g_s"), m, 3, 1, 16);
   model.h_s = ParseIntegerNetwork(section, json.at("h_s"), 2 * z, p, false, 4);
   if (json.at("context").size() != 4) Section::Fail("four context networks expected");
   for (int k = 0; k < 4; ++k) {
@@ -376,7 +375,7 @@ void ParseEncoderSection(const Section& section, ModelData& model) {
 
 }  // namespace
 
-Result<ModelData> ParseModel(const uint8_t* data, size_t size) {
+Result<ModelData> ParseModel(const uint8_t* data, size_t size, ModelParts parts) {
   try {
     bitstream::ByteReader reader(data, size, "model file");
     if (std::memcmp(Section::Value(reader.ReadBytes(8)), kSignature, 8) != 0) {
@@ -390,7 +389,8 @@ Result<ModelData> ParseModel(const uint8_t* data, size_t size) {
     }
     ModelData model;
     std::copy_n(Section::Value(reader.ReadBytes(8)), 8, model.id.begin());
-    ParseDecoderSection(Section::Read(reader, "decoder"), model);
+    ParseDecoderSection(Section::Read(reader, "decoder"), parts, model);
+    if (parts == ModelParts::kDecoding) return model;
     ParseEncoderSection(Section::Read(reader, "encoder"), model);
     if (reader.remaining() != 0) return Damaged(std::to_string(reader.remaining()) + " bytes after the end");
     return model;
@@ -430,7 +430,7 @@ QualityTables TablesAtQuality(const ModelData& model, int quality_index) {
     tables.z_table.push_back(std::clamp((scale + 8) >> 4, 1, kScaleTables - 1));
   }
   tables.inverse_gain_y = GainsAtQuality(model.inverse_gain_y, m, quality_index);
-  tables.gain_y = GainsAtQuality(model.gain_y, m, quality_index);
+  if (!model.gain_y.empty()) tables.gain_y = GainsAtQuality(model.gain_y, m, quality_index);
   for (int e : tables.z_exponent) tables.z_gain.push_back(Exp2Multiplier(-e, model.exp2.data()).AsFloat());
   return tables;
 }

@@ -87,8 +87,15 @@ std::vector<float> GainsAtQuality(const std::vector<int16_t>& table, int channel
 /// REQUIRES: 0 <= quality_index <= kMaxQualityIndex
 QualityTables TablesAtQuality(const ModelData& model, int quality_index);
 
+/// What of a model is wanted. kEncoding: all but g_s, which stays empty. kDecoding: all but the encoder section, which
+/// is not even looked at: g_a, h_a and gain_y stay empty.
+enum class ModelParts { kAll, kEncoding, kDecoding };
+
 /// errors: kTruncated, kDamaged, kUnsupportedVersion
-Result<ModelData> ParseModel(const uint8_t* data, size_t size);
+Result<ModelData> ParseModel(const uint8_t* data, size_t size, ModelParts parts = ModelParts::kAll);
+
+/// The built-in model, prepared on first use; what is not wanted costs most of the time to load it.
+Result<std::shared_ptr<const Model>> DefaultModel(ModelParts parts);
 
 /// The data behind a Model that the library made.
 const ModelData& DataOf(const Model& model);

@@ -125,13 +125,17 @@ Transform::~Transform() = default;
 Result<const float*> Transform::Run(const float* src, int h, int w) {
   int channels = input_channels_;
   const auto size = [&] { return static_cast<size_t>(h) * w * channels; };
-  std::memcpy(x_.Reserve(size()), src, size() * sizeof(float));
+  const auto copy = [&] {  // for steps that work in place, if the first does
+    if (src != x_.data()) std::memcpy(x_.Reserve(size()), src, size() * sizeof(float));
+    src = x_.data();
+  };
   for (Step& step : steps_) {
+    if (step.type == FloatLayer::Type::kResidual || step.type == FloatLayer::Type::kGain) copy();
     switch (step.type) {
       case FloatLayer::Type::kConvolution: {
         const int oh = OutputsOf(h, step.stride), ow = OutputsOf(w, step.stride);
         next_.Reserve(static_cast<size_t>(oh) * ow * step.out);
-        LICHEN_RETURN_IF_ERROR(step.convolutions[0].Run(x_.data(), h, w, next_.data()));
+        LICHEN_RETURN_IF_ERROR(step.convolutions[0].Run(src, h, w, next_.data()));
         x_.Swap(next_);
         h = oh, w = ow, channels = step.out;
         break;
@@ -154,7 +158,7 @@ Result<const float*> Transform::Run(const float* src, int h, int w) {
       case FloatLayer::Type::kSpaceToDepth: {
         float* to = next_.Reserve(size());
         h /= step.factor, w /= step.factor;
-        SpaceToDepth(x_.data(), h, w, step.factor, channels, to);
+        SpaceToDepth(src, h, w, step.factor, channels, to);
         channels *= step.factor * step.factor;
         x_.Swap(next_);
         break;
@@ -162,7 +166,7 @@ Result<const float*> Transform::Run(const float* src, int h, int w) {
       case FloatLayer::Type::kDepthToSpace: {
         float* to = next_.Reserve(size());
         channels /= step.factor * step.factor;
-        DepthToSpace(x_.data(), h, w, step.factor, channels, to);
+        DepthToSpace(src, h, w, step.factor, channels, to);
         h *= step.factor, w *= step.factor;
         x_.Swap(next_);
         break;
@@ -174,8 +178,9 @@ Result<const float*> Transform::Run(const float* src, int h, int w) {
         }
         break;
     }
+    src = x_.data();
   }
-  return static_cast<const float*>(x_.data());
+  return src;
 }
 
 uint64_t Transform::Memory(const std::vector<FloatLayer>& layers, int input_channels, int h, int w,

@@ -12,6 +12,7 @@
 
 #include "encoder_cli/cli_common.h"
 #include "encoder_cli/many_files.h"
+#include "image_io/background.h"
 #include "image_io/image_file.h"
 #include "image_io/input_file.h"
 #include "image_io/output_file.h"
@@ -111,7 +112,7 @@ void AddOptions(CLI::App* app, Options* options) {
                   "Quality of JPEG output, 1..100 (default 95), without subsampling")
       ->option_text("Q")
       ->check(NumberBetween(1, 100, "the JPEG quality"));
-  app->add_option("--png-level", options->png_level, "Compression effort of PNG output, 0..9 (default 2: fast)")
+  app->add_option("--png-level", options->png_level, "Compression effort of PNG output, 0..9 (default 1: fast)")
       ->option_text("N")
       ->check(NumberBetween(0, 9, "the PNG level"));
   app->add_flag("--info", options->info, "Print facts about the files instead of decompressing them");
@@ -206,10 +207,12 @@ Status DecodeFile(const Job& job, const Options& options, const std::shared_ptr<
   write_options.jpeg_quality = options.jpeg_quality;
   write_options.png_level = options.png_level;
   write_options.no_clobber = options.no_clobber;
-  const auto picture = image_io::CreatePicture(job.output, write_options);
-  if (!picture.ok()) return picture.status().Prefixed(output);
+  auto created = image_io::CreatePicture(job.output, write_options);
+  if (!created.ok()) return created.status().Prefixed(output);
+  std::unique_ptr<image_io::PictureSink> picture = std::move(created).value();
+  if (options.threads != 1) picture = image_io::WriteInBackground(std::move(picture));
 
-  WatchedSink sink(picture.value().get());
+  WatchedSink sink(picture.get());
   {
     ProgressMeter meter(console, input);
     DecodeOptions decode_options = DecodeOptionsFrom(options, model);
@@ -225,8 +228,8 @@ Status DecodeFile(const Job& job, const Options& options, const std::shared_ptr<
     LICHEN_RETURN_IF_ERROR(sink.status().Prefixed(output));
     LICHEN_RETURN_IF_ERROR(Explained(status, job.input));
   }
-  LICHEN_RETURN_IF_ERROR(picture.value()->Finish().Prefixed(output));
-  const std::vector<std::string> dropped = picture.value()->dropped();
+  LICHEN_RETURN_IF_ERROR(picture->Finish().Prefixed(output));
+  const std::vector<std::string> dropped = picture->dropped();
   if (!dropped.empty()) {
     console.Warning(output + ": " + Listed(dropped) + " not kept, which a JPEG file cannot hold; PNG can");
   }

@@ -8,6 +8,7 @@
 
 #include "encoder_cli/cli_common.h"
 #include "encoder_cli/many_files.h"
+#include "image_io/background.h"
 #include "image_io/exif.h"
 #include "image_io/image_file.h"
 #include "image_io/output_file.h"
@@ -123,23 +124,26 @@ Status EncodeFile(const Job& job, const Options& options, const std::shared_ptr<
   image_io::ReadOptions read_options;
   read_options.max_pixels = options.max_pixels;
   read_options.max_memory = options.max_memory;
-  const auto source = image_io::OpenPicture(job.input, read_options);
-  if (!source.ok()) {
+  auto opened = image_io::OpenPicture(job.input, read_options);
+  if (!opened.ok()) {
     const std::string hint = IsLichenName(job.input) ? " (lichen-dec decompresses .lic files)" : "";
-    return Status(source.status().code(), input + ": " + source.status().message() + hint);
+    return Status(opened.status().code(), input + ": " + opened.status().message() + hint);
   }
   const auto file = image_io::OutputFile::Open(job.output, options.no_clobber);
   if (!file.ok()) return file.status().Prefixed(output);
 
-  const auto bytes = Compress(*source.value(), options, model, job, console);
+  // Behind the checks above, since it starts to read at once.
+  std::unique_ptr<image_io::PictureSource> source = std::move(opened).value();
+  if (options.threads != 1) source = image_io::ReadInBackground(std::move(source));
+  const auto bytes = Compress(*source, options, model, job, console);
   if (!bytes.ok()) return bytes.status().Prefixed(input);
   LICHEN_RETURN_IF_ERROR(file.value()->Write(bytes->data(), bytes->size()).Prefixed(output));
   LICHEN_RETURN_IF_ERROR(file.value()->Finish().Prefixed(output));
 
-  WarnOfTurning(source.value()->header(), options, input, console);
-  const std::vector<std::string> dropped = source.value()->dropped();
+  WarnOfTurning(source->header(), options, input, console);
+  const std::vector<std::string> dropped = source->dropped();
   if (!dropped.empty()) console.Warning(input + ": " + Listed(dropped) + " not kept by this version");
-  Report(source.value()->header(), bytes->size(), job.output, console);
+  Report(source->header(), bytes->size(), job.output, console);
   return Status();
 }
 

@@ -369,8 +369,9 @@ Status PngSink::Begin(const ImageHeader& header) {
                  PNG_INTERLACE_NONE, PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
     png_set_compression_level(png_, options_.png_level);
     png_set_compression_buffer_size(png_, 1 << 16);
-    // Choosing among all filters costs more time than it saves bytes until deflate itself is slow.
-    png_set_filter(png_, PNG_FILTER_TYPE_BASE, options_.png_level >= 6 ? PNG_ALL_FILTERS : PNG_FILTER_SUB);
+    // Choosing among all filters costs more time than it saves bytes until deflate itself is slow. Of the fixed ones, on
+    // Kodak pictures, the average makes deflate's output smallest and is cheap.
+    png_set_filter(png_, PNG_FILTER_TYPE_BASE, options_.png_level >= 6 ? PNG_ALL_FILTERS : PNG_FILTER_AVG);
     png_write_info(png_, info_);
     if (IsLittleEndian()) png_set_swap(png_);
   }));

@@ -334,6 +334,41 @@ TEST(CodecTest, MetadataMayComeAfterTheRows) {
   EXPECT_EQ(*file, EncodeOrDie(image, ToyOptions()));
 }
 
+/// Encoder and decoder load only what each needs of the built-in model.
+TEST(CodecTest, TheDefaultModelAndItsPartsAreOne) {
+  const Image image = SyntheticImage(300, 200);
+  EncodeOptions whole;
+  DecodeOptions decode_whole;
+  whole.model = decode_whole.model = *Model::Default();
+  const std::vector<uint8_t> file = EncodeOrDie(image, whole);
+  EXPECT_EQ(EncodeOrDie(image, {}), file);
+  const auto back = Decode(file.data(), file.size(), {}), expected = Decode(file.data(), file.size(), decode_whole);
+  ASSERT_TRUE(back.ok() && expected.ok());
+  EXPECT_EQ(back->pixels, expected->pixels);
+}
+
+/// Tiles are shared out to threads: in rows of more and of fewer tiles than there are threads.
+TEST(CodecTest, TilesOnSeveralThreadsAreThoseOnOne) {
+  const Image image = SyntheticImage(700, 290);
+  EncodeOptions options = ToyOptions(60);
+  options.tile_size = 64;
+  options.threads = 1;
+  const std::vector<uint8_t> file = EncodeOrDie(image, options);
+  DecodeOptions decode = ToyDecodeOptions();
+  decode.threads = 1;
+  const auto expected = Decode(file.data(), file.size(), decode);
+  const auto hash = HashLatents(file.data(), file.size(), decode);
+  ASSERT_TRUE(expected.ok() && hash.ok());
+  for (const int threads : {0, 2, 3}) {
+    options.threads = decode.threads = threads;
+    EXPECT_EQ(EncodeOrDie(image, options), file) << threads;
+    const auto back = Decode(file.data(), file.size(), decode);
+    ASSERT_TRUE(back.ok());
+    EXPECT_EQ(back->pixels, expected->pixels) << threads;
+    EXPECT_EQ(*HashLatents(file.data(), file.size(), decode), *hash) << threads;
+  }
+}
+
 TEST(CodecTest, TheDefaultModelCompressesAPicture) {
   const Image image = SyntheticImage(160, 96);
   EncodeOptions options;

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "codec/latent_arithmetic.h"
+
+#include "codec/fixed_point.h"
+#include "codec/vectorised.h"
+
+namespace lichen {
+
+// In all loops below: limits first, which are integers, so that the order of limit and floor does not matter; then the
+// floor, as truncation less 1 where that rounded up.
+
+LICHEN_VECTORISED
+void MeansAndIndices(const int32_t* __restrict means, const int32_t* __restrict scales, const double* __restrict factor,
+                     const int32_t* __restrict offset, int count, int32_t* __restrict mean, int32_t* __restrict index) {
+  for (int i = 0; i < count; ++i) {
+    double v = means[i] * factor[i] + 0.5;
+    v = v > INT16_MIN ? v : INT16_MIN;
+    v = v < INT16_MAX ? v : INT16_MAX;
+    const int32_t whole = static_cast<int32_t>(v);
+    mean[i] = whole - (v < whole ? 1 : 0);
+  }
+  for (int i = 0; i < count; ++i) {
+    int32_t v = (scales[i] - offset[i] + 8) >> 4;
+    v = v > 0 ? v : 0;
+    index[i] = v < kScaleTables - 1 ? v : kScaleTables - 1;
+  }
+}
+
+LICHEN_VECTORISED
+void RoundResiduals(const float* __restrict y, const int32_t* __restrict mean, int count,
+                    int32_t* __restrict residual) {
+  constexpr float kLimit = kResidualLimit;
+  for (int i = 0; i < count; ++i) {
+    float v = y[i] - static_cast<float>(mean[i]) / (1 << kSixteenthBits);
+    v = v == v ? v : 0.0f;
+    v = v > -kLimit ? v : -kLimit;
+    v = v < kLimit ? v : kLimit;
+    v += 0.5f;
+    const int32_t whole = static_cast<int32_t>(v);
+    residual[i] = whole - (v < static_cast<float>(whole) ? 1 : 0);
+  }
+}
+
+LICHEN_VECTORISED
+void ValuesAndUnits(const int32_t* __restrict mean, const int32_t* __restrict residual, const double* __restrict factor,
+                    int count, int32_t* __restrict value, uint8_t* __restrict positive, uint8_t* __restrict negative) {
+  for (int i = 0; i < count; ++i) {
+    value[i] = mean[i] + residual[i] * (1 << kSixteenthBits);
+    double v = value[i] * factor[i] + 0.5;
+    v = v > -kActivationMax ? v : -kActivationMax;
+    v = v < kActivationMax ? v : kActivationMax;
+    int32_t units = static_cast<int32_t>(v);
+    units -= v < units ? 1 : 0;
+    positive[i] = static_cast<uint8_t>(units > 0 ? units : 0);
+    negative[i] = static_cast<uint8_t>(units < 0 ? -units : 0);
+  }
+}
+
+LICHEN_VECTORISED
+void RequantiseHead(const int32_t* __restrict acc, const int32_t* __restrict bias, const double* __restrict scale,
+                    int count, int32_t* __restrict dst) {
+  for (int i = 0; i < count; ++i) {
+    double v = (acc[i] + bias[i]) * scale[i] + 0.5;
+    v = v > -kHeadLimit ? v : -kHeadLimit;
+    v = v < kHeadLimit ? v : kHeadLimit;
+    const int32_t whole = static_cast<int32_t>(v);
+    dst[i] = whole - (v < whole ? 1 : 0);
+  }
+}
+
+}  // namespace lichen

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+#ifndef LICHEN_CODEC_TILE_ENCODER_H_
+#define LICHEN_CODEC_TILE_ENCODER_H_
+
+// Latents of a band of tiles, as g_a gives them, to the bytes of each tile.
+
+#include <algorithm>
+#include <cstdint>
+#include <cstring>
+#include <memory>
+#include <vector>
+
+#include "codec/entropy_model.h"
+#include "codec/model_data.h"
+#include "codec/parallel_tiles.h"
+#include "codec/scratch.h"
+#include "codec/tiling.h"
+#include "codec/transform.h"
+
+namespace lichen {
+
+/// Encodes one tile after the other. Not for use by two threads at once.
+class TileEncoder {
+ public:
+  /// Borrows `model`.
+  TileEncoder(const ModelData& model, int quality_index)
+      : model_(model),
+        tables_(TablesAtQuality(model, quality_index)),
+        h_a_(model.h_a, quality_index, FastestPrecision()),
+        entropy_model_(model, quality_index, IntegerEngine::kFast) {}
+
+  /// y: the tile's first position, in rows of `row_positions` positions. errors: kOutOfMemory, kInternal
+  Result<std::vector<uint8_t>> Encode(const float* y, int row_positions, int h, int w) {
+    const int m = model_.latent_channels;
+    // h_a sees y as g_a gives it, its last row and column repeated up to multiples of 4.
+    const int padded_h = (h + 3) / 4 * 4, padded_w = (w + 3) / 4 * 4;
+    float* tile = tile_.Reserve(static_cast<size_t>(padded_h) * padded_w * m);
+    for (int v = 0; v < padded_h; ++v) {
+      const float* from = y + static_cast<size_t>(std::min(v, h - 1)) * row_positions * m;
+      float* to = tile + static_cast<size_t>(v) * padded_w * m;
+      std::memcpy(to, from, static_cast<size_t>(w) * m * sizeof(float));
+      for (int x = w; x < padded_w; ++x) {
+        std::memcpy(to + static_cast<size_t>(x) * m, from + static_cast<size_t>(w - 1) * m, m * sizeof(float));
+      }
+    }
+    LICHEN_ASSIGN_OR_RETURN(const float* hyper, h_a_.Run(tile, padded_h, padded_w));
+    const int channels = model_.hyper_channels;
+    z_.resize(static_cast<size_t>(padded_h / 4) * (padded_w / 4) * channels);
+    for (size_t at = 0; at < z_.size(); ++at) z_[at] = hyper[at] * tables_.z_gain[at % channels];
+    float* scaled = y_.Reserve(static_cast<size_t>(h) * w * m);
+    for (int v = 0; v < h; ++v) {
+      const float* from = tile + static_cast<size_t>(v) * padded_w * m;
+      for (int x = 0; x < w; ++x, from += m, scaled += m) {
+        for (int c = 0; c < m; ++c) scaled[c] = from[c] * tables_.gain_y[c];
+      }
+    }
+    return entropy_model_.Encode(y_.data(), z_.data(), h, w, &latents_);
+  }
+
+ private:
+  const ModelData& model_;
+  QualityTables tables_;
+  Transform h_a_;
+  EntropyModel entropy_model_;
+  Scratch<float> tile_, y_;
+  std::vector<float> z_;
+  Latents latents_;
+};
+
+/// Encodes rows of tiles, several tiles at a time.
+class TileRowEncoder {
+ public:
+  /// Borrows everything but `threads`: at most this many, 0 for as many as there are processors.
+  TileRowEncoder(const ModelData& model, const TileGrid& grid, int quality_index, int threads)
+      : model_(model), grid_(grid), quality_index_(quality_index), threads_(threads) {}
+
+  /// band: [rows of the tiles][grid width][M]. Calls consume(column, tile), which gives a Status, in order, from the
+  /// calling thread. errors: those of consume; kOutOfMemory, kInternal
+  template <typename Consume>
+  Status Encode(const float* band, int tile_row, const Consume& consume) {
+    const int h = grid_.Row(tile_row).size(), columns = grid_.columns();
+    const int threads = ThreadsForTiles(threads_, columns, int64_t{h} * grid_.width() * kLatentPixels * kLatentPixels);
+    if (encoders_.size() < static_cast<size_t>(threads)) encoders_.resize(threads);
+    for (int first = 0; first < columns; first += threads) {
+      const int count = std::min(threads, columns - first);
+      std::vector<Result<std::vector<uint8_t>>> tiles(count, std::vector<uint8_t>());
+      InParallel(threads, count, [&](int thread, int i) {
+        std::unique_ptr<TileEncoder>& encoder = encoders_[thread];
+        if (!encoder) encoder = std::make_unique<TileEncoder>(model_, quality_index_);
+        const Span span = grid_.Column(first + i);
+        tiles[i] = encoder->Encode(band + static_cast<size_t>(span.begin) * model_.latent_channels, grid_.width(), h,
+                                   span.size());
+      });
+      for (int i = 0; i < count; ++i) {
+        if (!tiles[i].ok()) return tiles[i].status();
+        LICHEN_RETURN_IF_ERROR(consume(first + i, std::move(*tiles[i])));
+      }
+    }
+    return Status();
+  }
+
+ private:
+  const ModelData& model_;
+  const TileGrid& grid_;
+  int quality_index_, threads_;
+  std::vector<std::unique_ptr<TileEncoder>> encoders_;  // by thread
+};
+
+}  // namespace lichen
+
+#endif  // LICHEN_CODEC_TILE_ENCODER_H_
