@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // lichen-dec: .lic files to PNG and JPEG pictures, and facts about .lic files.
 
+#include <atomic>
 #include <cinttypes>
 #include <cstdio>
 #include <map>
