@@ -3,7 +3,6 @@
 
 #include <cinttypes>
 #include <cstdio>
-#include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -24,9 +23,9 @@ constexpr char kHelpHead[] = R"(Usage: lichen-dec [options] INPUT [OUTPUT]
        lichen-dec --info | --verify INPUT...
 Decompresses .lic files into PNG or JPEG pictures; - is standard input or output.
 
-Examples: lichen-dec photo.lic photo.png
-          lichen-dec --scale 1/8 photo.lic preview.jpg
-          lichen-dec --region 1200,800,640,480 photo.lic part.png
+Example: lichen-dec photo.lic photo.png
+         lichen-dec --scale 1/8 photo.lic preview.jpg
+         lichen-dec --region 1200,800,640,480 photo.lic part.png
 )";
 
 constexpr char kHelpFoot[] =
@@ -69,21 +68,22 @@ void AddViewOptions(CLI::App* app, Options* options) {
          "--region",
          [options](const std::string& text) {
            if (ParseRegion(text, &options->region)) return;
-           throw CLI::ValidationError("--region", "X,Y,W,H expected: left, top, width and height in pixels, not " + text);
+           throw CLI::ValidationError("--region",
+                                      "X,Y,W,H expected: left, top, width and height in pixels, not " + text);
          },
          "Decode only W x H pixels, of which the upper left one is at X,Y")
       ->option_text("X,Y,W,H");
-  app->add_option("--scale", options->scale,
-                  "Decode a smaller picture: 1/2, 1/4, 1/8 or 1/16 a side; from 1/8 on a quick preview")
-      ->option_text("1/N")
-      ->transform(CLI::Transformer(
-          std::map<std::string, std::string>{{"1/1", "1"}, {"1/2", "2"}, {"1/4", "4"}, {"1/8", "8"}, {"1/16", "16"}}))
-      ->check(CLI::Validator(
-          [](const std::string& text) {
-            const bool known = text == "1" || text == "2" || text == "4" || text == "8" || text == "16";
-            return known ? std::string() : "the scale must be 1, 1/2, 1/4, 1/8 or 1/16, not " + text;
-          },
-          ""));
+  app->add_option_function<std::string>(
+         "--scale",
+         [options](const std::string& text) {
+           for (const int scale : {1, 2, 4, 8, 16}) {
+             if (text == "1/" + std::to_string(scale)) options->scale = scale;
+           }
+           if (text == "1/" + std::to_string(options->scale)) return;
+           throw CLI::ValidationError("--scale", "1/1, 1/2, 1/4, 1/8 or 1/16 expected, not " + text);
+         },
+         "Decode a smaller picture: 1/2, 1/4, 1/8 or 1/16 a side; from 1/8 on a quick preview")
+      ->option_text("1/N");
 }
 
 void AddOptions(CLI::App* app, Options* options) {
