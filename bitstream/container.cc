@@ -440,6 +440,8 @@ Status WriteData(const std::vector<std::vector<uint8_t>>& tiles, std::vector<uin
   }
 
   const size_t start = bytes->size();
+  constexpr size_t kLengthSize = 5;  // at most
+  bytes->reserve(start + kTypeSize + kLengthSize + length);  // large files are not copied while they grow
   WriteChunkStart(kDataType, static_cast<uint32_t>(length), bytes);
   bytes->insert(bytes->end(), table.begin(), table.end());
   WriteCrc(start, bytes);

@@ -169,7 +169,7 @@ class Decoder {
   Status Run() {
     if (!options_.salvage) LICHEN_RETURN_IF_ERROR(CheckTiles());
     LICHEN_RETURN_IF_ERROR(Begin());
-    for (const Span rows : Cut(view_.LatentRows(), kWindowRows)) {
+    for (const Span rows : Cut(view_.LatentRows(), view_.WindowRows())) {
       const Span needed = WithMargin(rows, margin_, grid_.height());
       LICHEN_RETURN_IF_ERROR(latents_.Provide(needed));
       LICHEN_RETURN_IF_ERROR(SynthesiseBand(rows, needed));

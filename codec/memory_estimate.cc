@@ -63,11 +63,9 @@ uint64_t DecodeMemory(const ModelData& model, const bitstream::Header& header, c
   const ScaledSynthesis synthesis = SynthesisAtScale(model.g_s, view.scale);
   const int margin = MarginOf(synthesis.layers);
   const Span columns = WithMargin(view.LatentColumns(), margin, grid.width());
-  const Span rows = WithMargin(view.LatentRows(), margin, grid.height());
-  const int band = std::min(kWindowRows, view.LatentRows().size());
-  // Rows of tiles that a band with its margins reaches into are held whole.
-  const int held =
-      std::min({band + 2 * margin + 2 * grid.Row(0).size(), rows.size() + 2 * grid.Row(0).size(), grid.height()});
+  const int band = std::min(view.WindowRows(), view.LatentRows().size());
+  // The last row of tiles that a band with its margins reaches into is held whole.
+  const int held = std::min(band + 2 * margin + grid.Row(0).size(), grid.height());
   const uint64_t latents = uint64_t(held) * columns.size() * model.latent_channels * sizeof(float);
   const int h = Positions(band, margin, grid.height());
   const int w = Positions(std::min(kWindowColumns, view.LatentColumns().size()), margin, grid.width());

@@ -4,7 +4,6 @@
 #include <atomic>
 #include <cinttypes>
 #include <cstdio>
-#include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -76,21 +75,22 @@ void AddViewOptions(CLI::App* app, Options* options) {
          "--region",
          [options](const std::string& text) {
            if (ParseRegion(text, &options->region)) return;
-           throw CLI::ValidationError("--region", "X,Y,W,H expected: left, top, width and height in pixels, not " + text);
+           throw CLI::ValidationError("--region",
+                                      "X,Y,W,H expected: left, top, width and height in pixels, not " + text);
          },
          "Decode only W x H pixels, of which the upper left one is at X,Y")
       ->option_text("X,Y,W,H");
-  app->add_option("--scale", options->scale,
-                  "Decode a smaller picture: 1/2, 1/4, 1/8 or 1/16 a side; from 1/8 on a quick preview")
-      ->option_text("1/N")
-      ->transform(CLI::Transformer(
-          std::map<std::string, std::string>{{"1/1", "1"}, {"1/2", "2"}, {"1/4", "4"}, {"1/8", "8"}, {"1/16", "16"}}))
-      ->check(CLI::Validator(
-          [](const std::string& text) {
-            const bool known = text == "1" || text == "2" || text == "4" || text == "8" || text == "16";
-            return known ? std::string() : "the scale must be 1, 1/2, 1/4, 1/8 or 1/16, not " + text;
-          },
-          ""));
+  app->add_option_function<std::string>(
+         "--scale",
+         [options](const std::string& text) {
+           for (const int scale : {1, 2, 4, 8, 16}) {
+             if (text == "1/" + std::to_string(scale)) options->scale = scale;
+           }
+           if (text == "1/" + std::to_string(options->scale)) return;
+           throw CLI::ValidationError("--scale", "1/1, 1/2, 1/4, 1/8 or 1/16 expected, not " + text);
+         },
+         "Decode a smaller picture: 1/2, 1/4, 1/8 or 1/16 a side; from 1/8 on a quick preview")
+      ->option_text("1/N");
 }
 
 void AddOptions(CLI::App* app, Options* options) {

@@ -219,6 +219,20 @@ TEST(JpegSourceTest, RefusesMorePixelsThanAllowed) {
   EXPECT_TRUE(Read(WriteWithLibjpeg(Spec()), options).status.ok());
 }
 
+TEST(JpegSourceTest, RefusesProgressivePicturesThatTakeTooMuchMemory) {
+  Spec spec;
+  spec.progressive = true;
+  ReadOptions options;
+  options.max_memory = 100;
+  const ReadResult read = Read(WriteWithLibjpeg(spec), options);
+  EXPECT_EQ(read.status.code(), StatusCode::kLimitExceeded);
+  for (const char* word : {"progressive JPEG", "row by row", "max memory", "baseline"}) {
+    EXPECT_NE(read.status.message().find(word), std::string::npos) << read.status.message();
+  }
+  spec.progressive = false;  // is read row by row
+  EXPECT_TRUE(Read(WriteWithLibjpeg(spec), options).status.ok());
+}
+
 Bytes BytesOf(const std::string& text) { return Bytes(text.begin(), text.end()); }
 
 const std::string kExifOnItsSide("II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x08\0\0\0\0\0\0\0", 26);

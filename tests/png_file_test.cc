@@ -266,6 +266,19 @@ TEST(PngSourceTest, ReadsOneTransparentColourAsAlpha) {
   }
 }
 
+TEST(PngSourceTest, RefusesInterlacedPicturesThatTakeTooMuchMemory) {
+  ReadOptions options;
+  options.max_memory = 9 * 9 * 3 - 1;
+  const ReadResult read = Read(WriteWithLibpng(RandomSpec(9, 9, PNG_COLOR_TYPE_RGB, 8, true)), options);
+  EXPECT_EQ(read.status.code(), StatusCode::kLimitExceeded);
+  for (const char* word : {"interlaced PNG", "row by row", "max memory", "without interlacing"}) {
+    EXPECT_NE(read.status.message().find(word), std::string::npos) << read.status.message();
+  }
+  EXPECT_TRUE(Read(WriteWithLibpng(RandomSpec(9, 9, PNG_COLOR_TYPE_RGB, 8, false)), options).status.ok());
+  ++options.max_memory;
+  EXPECT_TRUE(Read(WriteWithLibpng(RandomSpec(9, 9, PNG_COLOR_TYPE_RGB, 8, true)), options).status.ok());
+}
+
 TEST(PngSourceTest, RefusesEveryTruncation) {
   for (const bool interlaced : {false, true}) {
     const Bytes whole = WriteWithLibpng(RandomSpec(9, 9, PNG_COLOR_TYPE_RGB_ALPHA, 16, interlaced));
@@ -308,7 +321,10 @@ TEST(PngSourceTest, RefusesAbsurdSizes) {
   EXPECT_EQ(Read(with_size(0x7fffffff, 0x7fffffff)).status.code(), StatusCode::kLimitExceeded);
   EXPECT_EQ(Read(with_size(kMaxSide + 1, 1)).status.code(), StatusCode::kLimitExceeded);
   EXPECT_EQ(Read(with_size(40000, 40000)).status.code(), StatusCode::kLimitExceeded);
-  EXPECT_EQ(Read(with_size(30000, 30000)).status.code(), StatusCode::kDamaged) << "but allowed";
+  ReadOptions roomy;
+  roomy.max_memory = uint64_t{1} << 32;  // it is interlaced
+  EXPECT_EQ(Read(with_size(30000, 30000), roomy).status.code(), StatusCode::kDamaged) << "but allowed";
+  EXPECT_EQ(Read(with_size(30000, 30000)).status.code(), StatusCode::kLimitExceeded);
   EXPECT_EQ(Read(with_size(0, 1)).status.code(), StatusCode::kDamaged);
   ReadOptions options;
   options.max_pixels = 34;

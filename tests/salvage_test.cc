@@ -128,7 +128,7 @@ TEST(SalvageTest, NeighboursOfADamagedTileKeepTheirQuality) {
   };
   RecordProperty("psnr_16", std::to_string(psnr(16)));
   RecordProperty("psnr_32", std::to_string(psnr(32)));
-  EXPECT_GT(psnr(16), 25);
+  EXPECT_GT(psnr(16), 40);  // 35 with zeros for the latents of the hole
   EXPECT_GT(psnr(32), 45);
 }
 

@@ -515,6 +515,67 @@ TEST_F(ToolsTest, RefusesAbsurdSizes) {
   ExpectFailure(Decode({"--max-pixels", "100", "photo.lic", "out.png"}), 1, {"photo.lic: ", "48x32", "100"});
 }
 
+TEST_F(ToolsTest, DecodesRegionsAndScales) {
+  CompressedPicture();
+  ASSERT_EQ(Decode({"photo.lic", "whole.png"}).exit_code, 0);
+  const Image whole = image_io::ReadPicture(folder_ / "whole.png").value();
+  const Finished run = Decode({"--region", "10,5,20,9", "photo.lic", "part.png"});
+  ASSERT_EQ(run.exit_code, 0) << run.err;
+  const Image part = image_io::ReadPicture(folder_ / "part.png").value();
+  ASSERT_EQ(part.width, 20u);
+  ASSERT_EQ(part.height, 9u);
+  for (size_t i = 0; i < part.pixels.size(); ++i) {
+    const size_t y = i / part.RowBytes(), x = i % part.RowBytes();
+    ASSERT_NEAR(part.pixels[i], whole.pixels[(y + 5) * whole.RowBytes() + x + 30], 1) << i;
+  }
+  ASSERT_EQ(Decode({"--scale", "1/8", "photo.lic", "small.png"}).exit_code, 0);
+  EXPECT_EQ(image_io::ReadPicture(folder_ / "small.png")->width, 6u);
+  ASSERT_EQ(Decode({"--scale", "1/4", "--region", "0,0,9,8", "photo.lic", "corner.png"}).exit_code, 0);
+  EXPECT_EQ(image_io::ReadPicture(folder_ / "corner.png")->width, 3u);
+
+  ExpectFailure(Decode({"--region", "40,0,9,1", "photo.lic", "out.png"}), 1, {"photo.lic: ", "9x1", "40,0", "48x32"});
+  for (const char* region : {"1,2,3", "1,2,3,4,5", "1,2,0,4", "1,2,-3,4", "a", "1;2;3;4", "0,0,9999999999,1"}) {
+    ExpectFailure(Decode({"--region", region, "photo.lic", "out.png"}), 2, {"X,Y,W,H", region});
+  }
+  for (const char* scale : {"8", "1/3", "1/32", "0.5", "1/8x"}) {
+    ExpectFailure(Decode({"--scale", scale, "photo.lic", "out.png"}), 2, {"1/16", scale});
+  }
+  ExpectFailure(Decode({"--info", "--scale", "1/2", "photo.lic"}), 2, {"--scale"});
+}
+
+TEST_F(ToolsTest, SalvagesDamagedFiles) {
+  Picture("large.png", 150, 100);
+  ASSERT_EQ(Encode({"--tile-size", "64", "large.png", "large.lic"}).exit_code, 0);
+  Bytes file = ReadBytes(folder_ / "large.lic");
+  file[file.size() - 3] ^= 1;  // in the last tile
+  WriteBytes(folder_ / "bad.lic", file);
+  ExpectFailure(Decode({"bad.lic", "out.png"}), 1, {"bad.lic: tile 6 of 6 (column 3, row 2)", "damaged", "--salvage"});
+  const Finished run = Decode({"--quiet", "--salvage", "bad.lic", "saved.png"});
+  EXPECT_EQ(run.exit_code, 3);
+  EXPECT_TRUE(IsOneLine(run.err)) << run.err;
+  EXPECT_NE(run.err.find("bad.lic: tile 6 of 6 (column 3, row 2)"), std::string::npos) << run.err;
+  EXPECT_NE(run.err.find("gray"), std::string::npos) << run.err;
+  const Image saved = image_io::ReadPicture(folder_ / "saved.png").value();
+  EXPECT_EQ(saved.pixels[saved.RowBytes() * 99 + 149 * 3], 128);
+  // A sound file is none the worse for it, and one that cannot be saved is an error, which counts for more.
+  EXPECT_EQ(Decode({"--salvage", "large.lic", "whole.png"}).exit_code, 0);
+  WriteText(folder_ / "junk.lic", "junk");
+  EXPECT_EQ(Decode({"--salvage", "bad.lic", "junk.lic", "-o", "outputs/"}).exit_code, 1);
+}
+
+TEST_F(ToolsTest, LimitsOnMemoryAndMetadataHold) {
+  CompressedPicture();
+  ExpectFailure(Encode({"--max-memory", "1M", "photo.png", "out.lic"}), 1, {"photo.png: ", "MiB", "max memory"});
+  ExpectFailure(Decode({"--max-memory", "1M", "photo.lic", "out.png"}), 1, {"photo.lic: ", "MiB", "--max-memory"});
+  ExpectFailure(Decode({"--max-memory", "much", "photo.lic", "out.png"}), 2, {"much"});
+  Image image = test::SyntheticImage(20, 20);
+  image.exif.assign(5000, 1);
+  ASSERT_TRUE(image_io::WritePicture(image, folder_ / "exif.png").ok());
+  ASSERT_EQ(Encode({"exif.png", "exif.lic"}).exit_code, 0);
+  ExpectFailure(Decode({"--max-metadata", "4000", "exif.lic", "out.png"}), 1, {"exif.lic: ", "5000", "--max-metadata"});
+  EXPECT_EQ(Decode({"--max-metadata", "5k", "exif.lic", "a.png"}).exit_code, 0);
+}
+
 TEST_F(ToolsTest, RefusesBadModelFiles) {
   WriteText(folder_ / "bad.lim", "nothing of the kind");
   ExpectFailure(Wait(Start(LICHEN_ENC, {"--model", "bad.lim", "photo.png", "out.lic"})), 1, {"bad.lim: "});

@@ -19,8 +19,9 @@ bool Inside(size_t offset, size_t length, size_t size) { return offset <= size &
 
 void ReadAlpha(const Container& container, const uint8_t* data) {
   if (container.alpha.content_size == 0 || container.alpha.content_size > kMaxContent) return;
-  AlphaReader reader(data + container.alpha.offset, container.alpha.size, container.header.width);
-  std::vector<uint8_t> row(container.header.width);
+  const Header& header = container.header;
+  AlphaReader reader(data + container.alpha.offset, container.alpha.size, header.width, header.bit_depth);
+  std::vector<uint8_t> row(size_t{header.width} * header.bit_depth / 8);
   for (uint32_t y = 0; y < container.header.height; ++y) {
     const Status status = reader.ReadRow(row.data());
     if (status.ok()) continue;

@@ -78,7 +78,7 @@ struct DecodeOptions {
   int bit_depth = 0;                        // of the samples: 8, 16, or 0: as the file says
   std::shared_ptr<const Model> model;       // null: the default model
   ProgressCallback progress;                // may be empty
-  Region region;                            // the part to decode; all of it when width and height are 0
+  Region region;                            // the part to decode; all of it while all four are 0
   // 1, 2, 4, 8 or 16: a sample is the mean of a square of this many pixels a side, for all squares that the region
   // touches. At 8 and 16 an approximation, over 40 dB, which leaves out most of the synthesis transform.
   int scale = 1;
@@ -108,7 +108,8 @@ struct Info {
 /// Compresses gray or RGB of 8 or 16 bits a sample, which enter the analysis transform as they are; the file says which
 /// it was. Alpha is kept without loss, and left out where all of it is opaque; metadata is kept byte for byte, read
 /// from `source` after the last row. errors: kInvalidArgument for other pictures, sides of 0 or more than 2^24, or
-/// options out of range; kLimitExceeded for over 2^26 bytes of one kind of metadata; those of `source`
+/// options out of range; kLimitExceeded for over 2^26 bytes of one kind of metadata, or more memory than
+/// max_memory_bytes; those of `source`
 Result<std::vector<uint8_t>> Encode(RowSource& source, const EncodeOptions& options);
 Result<std::vector<uint8_t>> Encode(const Image& image, const EncodeOptions& options);
 
