@@ -41,6 +41,17 @@ avifRGBImage View(const avifImage* like, uint8_t* pixels, size_t row_bytes) {
   return view;
 }
 
+/// An option of libaom's. Before libavif 1.0 the call returned nothing.
+Status SetOption(avifEncoder* encoder, const char* key, const std::string& value) {
+#if AVIF_VERSION >= 1000000
+  const avifResult set = avifEncoderSetCodecSpecificOption(encoder, key, value.c_str());
+  if (set != AVIF_RESULT_OK) return Failure(std::string("take the option ") + key, set);
+#else
+  avifEncoderSetCodecSpecificOption(encoder, key, value.c_str());
+#endif
+  return Status();
+}
+
 class AvifCodec : public Codec {
  public:
   AvifCodec(int speed, int threads)
@@ -84,8 +95,8 @@ class AvifCodec : public Codec {
     encoder->speed = speed_;
     encoder->minQuantizer = AVIF_QUANTIZER_BEST_QUALITY;
     encoder->maxQuantizer = AVIF_QUANTIZER_WORST_QUALITY;
-    avifEncoderSetCodecSpecificOption(encoder.get(), "end-usage", "q");
-    avifEncoderSetCodecSpecificOption(encoder.get(), "cq-level", FormatQuality(quality).c_str());
+    LICHEN_RETURN_IF_ERROR(SetOption(encoder.get(), "end-usage", "q"));
+    LICHEN_RETURN_IF_ERROR(SetOption(encoder.get(), "cq-level", FormatQuality(quality)));
     Output output;
     const avifResult written = avifEncoderWrite(encoder.get(), planes.get(), &output.data);
     if (written != AVIF_RESULT_OK) return Failure("compress the picture", written);
