@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "codec/latent_arithmetic.h"
 
+#include <algorithm>
+
 #include "codec/fixed_point.h"
 #include "codec/vectorised.h"
 
@@ -49,10 +51,10 @@ void ValuesAndUnits(const int32_t* __restrict mean, const int32_t* __restrict re
     double v = value[i] * factor[i] + 0.5;
     v = v > -kActivationMax ? v : -kActivationMax;
     v = v < kActivationMax ? v : kActivationMax;
-    int32_t units = static_cast<int32_t>(v);
-    units -= v < units ? 1 : 0;
-    positive[i] = static_cast<uint8_t>(units > 0 ? units : 0);
-    negative[i] = static_cast<uint8_t>(units < 0 ? -units : 0);
+    const int32_t whole = static_cast<int32_t>(v);
+    const int32_t units = whole - (v < whole ? 1 : 0), opposite = -units;
+    positive[i] = static_cast<uint8_t>(std::max(units, 0));
+    negative[i] = static_cast<uint8_t>(std::max(opposite, 0));
   }
 }
 
