@@ -58,5 +58,19 @@ TEST(CmykTest, ProfilesOfOtherColoursAndDamagedOnesAreNotUsed) {
   EXPECT_FALSE(CmykConverter(icc, false).has_profile());
 }
 
+TEST(CmykTest, DamagedProfilesDoNoHarm) {
+  const Bytes icc = test::CmykProfile();
+  int used = 0, refused = 0;
+  for (size_t i = 0; i < 300; i += 7) {  // header, tag table and the start of the first tag
+    Bytes damaged = icc;
+    damaged[i] ^= 0xA5;
+    const CmykConverter converter(damaged, true);
+    ++(converter.has_profile() ? used : refused);
+    EXPECT_EQ(Converted(converter, kInks).size(), kInks.size() / 4 * 3);
+  }
+  EXPECT_GT(used, 0);
+  EXPECT_GT(refused, 0);
+}
+
 }  // namespace
 }  // namespace lichen::image_io
