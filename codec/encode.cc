@@ -2,19 +2,20 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
-#include <deque>
+#include <memory>
 #include <new>
+#include <optional>
 #include <vector>
 
-#include "bitstream/alpha.h"
 #include "bitstream/container.h"
+#include "codec/analysis.h"
 #include "codec/entropy_model.h"
 #include "codec/fixed_point.h"
 #include "codec/model_data.h"
+#include "codec/target.h"
 #include "codec/thread_scope.h"
 #include "codec/tiling.h"
 #include "codec/transform.h"
-#include "codec/vectorised.h"
 #include "lichen/codec.h"
 
 namespace lichen {
@@ -41,6 +42,7 @@ Result<bitstream::Header> MakeHeader(const ImageHeader& picture, const EncodeOpt
   if (!(options.quality >= 0 && options.quality <= 100)) {
     return Invalid("quality " + std::to_string(options.quality) + "; 0 to 100 expected");
   }
+  LICHEN_RETURN_IF_ERROR(CheckTarget(options));
   bitstream::Header header;
   header.tile_size_log2 = 0;
   while (header.tile_size_log2 < 31 && 1u << header.tile_size_log2 < options.tile_size) ++header.tile_size_log2;
@@ -56,104 +58,24 @@ Result<bitstream::Header> MakeHeader(const ImageHeader& picture, const EncodeOpt
   return header;
 }
 
-LICHEN_VECTORISED
-void BytesToFloat(const uint8_t* src, size_t count, float* dst) {
-  for (size_t i = 0; i < count; ++i) dst[i] = static_cast<float>(src[i]) * (1.0f / 255.0f) - 0.5f;
-}
-
-LICHEN_VECTORISED
-void WordsToFloat(const uint8_t* src, size_t count, float* dst) {
-  for (size_t i = 0; i < count; ++i) {
-    uint16_t sample;
-    std::memcpy(&sample, src + i * sizeof sample, sizeof sample);
-    dst[i] = static_cast<float>(sample) * (1.0f / 65535.0f) - 0.5f;
-  }
-}
-
-/// The rows of the canvas, as RGB: the picture's, then its last row and column repeated up to multiples of 16. Keeps
-/// only the rows that a later window still needs. The alpha of the rows goes to a plane of its own.
-class CanvasRows {
- public:
-  CanvasRows(RowSource& source, int width, int height)
-      : source_(source),
-        picture_width_(source.header().width),
-        picture_height_(source.header().height),
-        channels_(source.header().channels),
-        sample_bytes_(static_cast<size_t>(source.header().bit_depth) / 8),
-        width_(width),
-        height_(height),
-        alpha_(picture_width_, picture_height_, static_cast<uint32_t>(source.header().bit_depth)),
-        row_(source.header().RowBytes()) {}
-
-  /// Makes rows begin..end-1 available; rows before `begin` are forgotten.
-  Status Provide(int begin, int end) {
-    for (; first_ < begin; ++first_) {
-      if (rows_.empty()) LICHEN_RETURN_IF_ERROR(Append());
-      rows_.pop_front();
-    }
-    while (first_ + static_cast<int>(rows_.size()) < std::min(end, height_)) LICHEN_RETURN_IF_ERROR(Append());
-    return Status();
-  }
-
-  /// Samples of row y, R G B interleaved, from pixel x on. REQUIRES: provided
-  void GetFloats(int y, int x, int pixels, float* samples) const {
-    const uint8_t* from = rows_[y - first_].data() + static_cast<size_t>(x) * 3 * sample_bytes_;
-    const size_t count = static_cast<size_t>(pixels) * 3;
-    sample_bytes_ == 1 ? BytesToFloat(from, count, samples) : WordsToFloat(from, count, samples);
-  }
-
-  /// Whether some pixel so far is not opaque.
-  bool has_alpha() const { return !alpha_.opaque(); }
-  /// REQUIRES: has_alpha(); all rows were provided
-  Result<std::vector<uint8_t>> FinishAlpha() { return alpha_.Finish(); }
-
- private:
-  Status Append() {
-    const int y = first_ + static_cast<int>(rows_.size());
-    if (y < static_cast<int>(picture_height_)) {
-      LICHEN_RETURN_IF_ERROR(source_.ReadRow(row_.data()));
-      const size_t pixel_bytes = channels_ * sample_bytes_;
-      if (channels_ % 2 == 0) {
-        LICHEN_RETURN_IF_ERROR(alpha_.AddRow(row_.data() + pixel_bytes - sample_bytes_, pixel_bytes));
-      }
-      last_.resize(static_cast<size_t>(width_) * 3 * sample_bytes_);
-      uint8_t* to = last_.data();
-      for (int x = 0; x < width_; ++x) {
-        const uint8_t* pixel = row_.data() + std::min<size_t>(x, picture_width_ - 1) * pixel_bytes;
-        for (size_t c = 0; c < 3; ++c)
-          to = std::copy_n(pixel + (channels_ <= 2 ? 0 : c * sample_bytes_), sample_bytes_, to);
-      }
-    }
-    rows_.push_back(last_);
-    return Status();
-  }
-
-  RowSource& source_;
-  uint32_t picture_width_, picture_height_;
-  int channels_;
-  size_t sample_bytes_;
-  int width_, height_, first_ = 0;
-  bitstream::AlphaWriter alpha_;
-  std::vector<uint8_t> row_, last_;
-  std::deque<std::vector<uint8_t>> rows_;
-};
-
 class Encoder {
  public:
-  Encoder(RowSource& source, const EncodeOptions& options, const bitstream::Header& header, const ModelData& model)
-      : source_(source),
+  Encoder(Analysis& analysis, const EncodeOptions& options, const bitstream::Header& header, const ModelData& model)
+      : analysis_(analysis),
         options_(options),
         header_(header),
         model_(model),
         grid_(header),
-        canvas_(source, grid_.width() * kLatentPixels, grid_.height() * kLatentPixels),
         tables_(TablesAtQuality(model, static_cast<int>(header.quality_index))),
-        g_a_(model.g_a, static_cast<int>(header.quality_index), FastestPrecision()),
         h_a_(model.h_a, static_cast<int>(header.quality_index), FastestPrecision()),
         entropy_model_(model, static_cast<int>(header.quality_index), IntegerEngine::kFast),
-        margin_((MarginOf(model.g_a) + kLatentPixels - 1) / kLatentPixels) {}
+        margin_((MarginOf(model.g_a) + kLatentPixels - 1) / kLatentPixels) {
+    const std::vector<FloatLayer>& last = analysis.g_a().last;
+    if (!last.empty()) g_a_.emplace(last, static_cast<int>(header.quality_index), FastestPrecision());
+  }
 
   Result<std::vector<uint8_t>> Run() {
+    LICHEN_RETURN_IF_ERROR(analysis_.Begin());
     std::vector<std::vector<uint8_t>> tiles;
     for (int row = 0; row < grid_.rows(); ++row) {
       LICHEN_RETURN_IF_ERROR(AnalyseBand(grid_.Row(row)));
@@ -164,8 +86,9 @@ class Encoder {
         LICHEN_RETURN_IF_ERROR(Report());
       }
     }
-    LICHEN_ASSIGN_OR_RETURN(const bitstream::Attachments attachments, Attach());
-    return bitstream::WriteContainer(header_, tiles, attachments);
+    LICHEN_ASSIGN_OR_RETURN(const bitstream::Attachments* attachments,
+                            analysis_.Attach(options_.strip_metadata, &header_.colour_type));
+    return bitstream::WriteContainer(header_, tiles, *attachments);
   }
 
  private:
@@ -180,25 +103,12 @@ class Encoder {
     return Status();
   }
 
-  /// Alpha, if there is any, with the colour type that tells of it, and metadata.
-  Result<bitstream::Attachments> Attach() {
-    const ImageHeader& picture = source_.header();
-    bitstream::Attachments attachments;
-    header_.colour_type = picture.channels <= 2 ? 1 : 3;
-    if (canvas_.has_alpha()) {
-      ++header_.colour_type;
-      LICHEN_ASSIGN_OR_RETURN(attachments.alpha, canvas_.FinishAlpha());
-    }
-    if (!options_.strip_metadata) attachments.metadata = {picture.icc, picture.exif, picture.xmp};
-    return attachments;
-  }
-
   /// g_a on a band of tiles, window by window, into band_: [rows][grid width][M].
   Status AnalyseBand(Span rows) {
     const int m = model_.latent_channels;
     band_.resize(static_cast<size_t>(rows.size()) * grid_.width() * m);
     const Span needed = WithMargin(rows, margin_, grid_.height());
-    LICHEN_RETURN_IF_ERROR(canvas_.Provide(needed.begin * kLatentPixels, needed.end * kLatentPixels));
+    LICHEN_RETURN_IF_ERROR(analysis_.Provide(needed));
     for (int column = 0; column < grid_.columns(); column += grid_.ColumnsPerWindow()) {
       const int last = std::min(column + grid_.ColumnsPerWindow(), grid_.columns()) - 1;
       const Span inner = {grid_.Column(column).begin, grid_.Column(last).end};
@@ -216,15 +126,12 @@ class Encoder {
   }
 
   Result<const float*> Analyse(Span rows, Span columns) {
-    const int h = rows.size() * kLatentPixels, w = columns.size() * kLatentPixels;
-    const ThreadScope threads(ThreadsFor(options_.threads, int64_t{h} * w));
-    window_.resize(static_cast<size_t>(h) * w * 3);
-#pragma omp parallel for
-    for (int y = 0; y < h; ++y) {
-      canvas_.GetFloats(rows.begin * kLatentPixels + y, columns.begin * kLatentPixels, w,
-                        window_.data() + static_cast<size_t>(y) * w * 3);
-    }
-    return g_a_.Run(window_.data(), h, w);
+    const ThreadScope threads(
+        ThreadsFor(options_.threads, int64_t{rows.size()} * columns.size() * kLatentPixels * kLatentPixels));
+    LICHEN_ASSIGN_OR_RETURN(const float* between, analysis_.Window(rows, columns));
+    if (!g_a_) return between;
+    const int positions = kLatentPixels / analysis_.g_a().stride;
+    return g_a_->Run(between, rows.size() * positions, columns.size() * positions);
   }
 
   Result<std::vector<uint8_t>> EncodeTile(Span rows, Span columns) {
@@ -255,20 +162,36 @@ class Encoder {
     return entropy_model_.Encode(y_.data(), z_.data(), h, w, &latents_);
   }
 
-  const RowSource& source_;
+  Analysis& analysis_;
   const EncodeOptions& options_;
   bitstream::Header header_;
   const ModelData& model_;
   TileGrid grid_;
-  CanvasRows canvas_;
   QualityTables tables_;
-  Transform g_a_, h_a_;
+  std::optional<Transform> g_a_;  // from its first gain on
+  Transform h_a_;
   EntropyModel entropy_model_;
   int margin_;                       // latent positions
   double analysed_ = 0, coded_ = 0;  // shares of the canvas
-  std::vector<float> window_, band_, tile_, y_, z_;
+  std::vector<float> band_, tile_, y_, z_;
   Latents latents_;
 };
+
+/// Encodes at the quality that meets the target of the options.
+Result<std::vector<uint8_t>> EncodeToTarget(RowSource& source, const EncodeOptions& options, bitstream::Header header,
+                                            const ModelData& model) {
+  const bool keep = FitsKeptBytes(SplitTransform(model.g_a), TileGrid(header));
+  LICHEN_ASSIGN_OR_RETURN(const std::unique_ptr<RowSource> rows,
+                          MakeRepeatable(source, options.target_psnr > 0 || !keep));
+  Analysis analysis(*rows, header, model, keep);
+  const auto encode = [&](int quality_index, const ProgressCallback& progress) {
+    header.quality_index = static_cast<uint32_t>(quality_index);
+    EncodeOptions trial = options;
+    trial.progress = progress;
+    return Encoder(analysis, trial, header, model).Run();
+  };
+  return SearchTarget(options, *rows, encode);
+}
 
 /// An image's rows.
 class ImageSource : public RowSource {
@@ -277,6 +200,11 @@ class ImageSource : public RowSource {
   const ImageHeader& header() const override { return image_; }
   Status ReadRow(uint8_t* row) override {
     std::memcpy(row, image_.pixels.data() + next_++ * image_.RowBytes(), image_.RowBytes());
+    return Status();
+  }
+  bool can_rewind() const override { return true; }
+  Status Rewind() override {
+    next_ = 0;
     return Status();
   }
 
@@ -297,7 +225,9 @@ Result<std::vector<uint8_t>> Encode(RowSource& source, const EncodeOptions& opti
     const ModelData& data = DataOf(*model);
     LICHEN_ASSIGN_OR_RETURN(const bitstream::Header header, MakeHeader(source.header(), options, data));
     const ThreadScope one_thread(1);  // more where a window of g_a is worth it
-    return Encoder(source, options, header, data).Run();
+    if (HasTarget(options)) return EncodeToTarget(source, options, header, data);
+    Analysis analysis(source, header, data, false);
+    return Encoder(analysis, options, header, data).Run();
   } catch (const std::bad_alloc&) {
     return Status(StatusCode::kOutOfMemory, "not enough memory to encode this picture");
   } catch (const std::exception& error) {
