@@ -103,8 +103,8 @@ Result<std::vector<uint8_t>> Encode(const Image& image, const EncodeOptions& opt
 /// Decompresses into rows, of 8 or 16 bits a sample, rounded once from the output of the synthesis transform. All
 /// checksums are verified before the first row is written; other damage may show later. Metadata takes at most
 /// 3 * 2^26 bytes.
-/// errors: kTruncated, kDamaged, kUnsupportedVersion, kUnknownModel, kLimitExceeded; kInvalidArgument for options out of
-/// range; those of `sink`
+/// errors: kTruncated, kDamaged, kUnsupportedVersion, kUnknownModel, kLimitExceeded; kInvalidArgument for options out
+/// of range; those of `sink`
 Status Decode(const uint8_t* data, size_t size, const DecodeOptions& options, RowSink& sink);
 Result<Image> Decode(const uint8_t* data, size_t size, const DecodeOptions& options);
 
