@@ -2,21 +2,22 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
-#include <deque>
+#include <memory>
 #include <new>
+#include <optional>
 #include <vector>
 
-#include "bitstream/alpha.h"
 #include "bitstream/container.h"
+#include "codec/analysis.h"
 #include "codec/fixed_point.h"
 #include "codec/memory_estimate.h"
 #include "codec/model_data.h"
 #include "codec/scratch.h"
+#include "codec/target.h"
 #include "codec/thread_scope.h"
 #include "codec/tile_encoder.h"
 #include "codec/tiling.h"
 #include "codec/transform.h"
-#include "codec/vectorised.h"
 #include "lichen/codec.h"
 
 namespace lichen {
@@ -43,6 +44,7 @@ Result<bitstream::Header> MakeHeader(const ImageHeader& picture, const EncodeOpt
   if (!(options.quality >= 0 && options.quality <= 100)) {
     return Invalid("quality " + std::to_string(options.quality) + "; 0 to 100 expected");
   }
+  LICHEN_RETURN_IF_ERROR(CheckTarget(options));
   bitstream::Header header;
   header.tile_size_log2 = 0;
   while (header.tile_size_log2 < 31 && 1u << header.tile_size_log2 < options.tile_size) ++header.tile_size_log2;
@@ -58,102 +60,22 @@ Result<bitstream::Header> MakeHeader(const ImageHeader& picture, const EncodeOpt
   return header;
 }
 
-LICHEN_VECTORISED
-void BytesToFloat(const uint8_t* src, size_t count, float* dst) {
-  for (size_t i = 0; i < count; ++i) dst[i] = static_cast<float>(src[i]) * (1.0f / 255.0f) - 0.5f;
-}
-
-LICHEN_VECTORISED
-void WordsToFloat(const uint8_t* src, size_t count, float* dst) {
-  for (size_t i = 0; i < count; ++i) {
-    uint16_t sample;
-    std::memcpy(&sample, src + i * sizeof sample, sizeof sample);
-    dst[i] = static_cast<float>(sample) * (1.0f / 65535.0f) - 0.5f;
-  }
-}
-
-/// The rows of the canvas, as RGB: the picture's, then its last row and column repeated up to multiples of 16. Keeps
-/// only the rows that a later window still needs. The alpha of the rows goes to a plane of its own.
-class CanvasRows {
- public:
-  CanvasRows(RowSource& source, int width, int height)
-      : source_(source),
-        picture_width_(source.header().width),
-        picture_height_(source.header().height),
-        channels_(source.header().channels),
-        sample_bytes_(static_cast<size_t>(source.header().bit_depth) / 8),
-        width_(width),
-        height_(height),
-        alpha_(picture_width_, picture_height_, static_cast<uint32_t>(source.header().bit_depth)),
-        row_(source.header().RowBytes()) {}
-
-  /// Makes rows begin..end-1 available; rows before `begin` are forgotten.
-  Status Provide(int begin, int end) {
-    for (; first_ < begin; ++first_) {
-      if (rows_.empty()) LICHEN_RETURN_IF_ERROR(Append());
-      rows_.pop_front();
-    }
-    while (first_ + static_cast<int>(rows_.size()) < std::min(end, height_)) LICHEN_RETURN_IF_ERROR(Append());
-    return Status();
-  }
-
-  /// Samples of row y, R G B interleaved, from pixel x on. REQUIRES: provided
-  void GetFloats(int y, int x, int pixels, float* samples) const {
-    const uint8_t* from = rows_[y - first_].data() + static_cast<size_t>(x) * 3 * sample_bytes_;
-    const size_t count = static_cast<size_t>(pixels) * 3;
-    sample_bytes_ == 1 ? BytesToFloat(from, count, samples) : WordsToFloat(from, count, samples);
-  }
-
-  /// Whether some pixel so far is not opaque.
-  bool has_alpha() const { return !alpha_.opaque(); }
-  /// REQUIRES: has_alpha(); all rows were provided
-  Result<std::vector<uint8_t>> FinishAlpha() { return alpha_.Finish(); }
-
- private:
-  Status Append() {
-    const int y = first_ + static_cast<int>(rows_.size());
-    if (y < static_cast<int>(picture_height_)) {
-      LICHEN_RETURN_IF_ERROR(source_.ReadRow(row_.data()));
-      const size_t pixel_bytes = channels_ * sample_bytes_;
-      if (channels_ % 2 == 0) {
-        LICHEN_RETURN_IF_ERROR(alpha_.AddRow(row_.data() + pixel_bytes - sample_bytes_, pixel_bytes));
-      }
-      last_.resize(static_cast<size_t>(width_) * 3 * sample_bytes_);
-      uint8_t* to = last_.data();
-      for (int x = 0; x < width_; ++x) {
-        const uint8_t* pixel = row_.data() + std::min<size_t>(x, picture_width_ - 1) * pixel_bytes;
-        for (size_t c = 0; c < 3; ++c)
-          to = std::copy_n(pixel + (channels_ <= 2 ? 0 : c * sample_bytes_), sample_bytes_, to);
-      }
-    }
-    rows_.push_back(last_);
-    return Status();
-  }
-
-  RowSource& source_;
-  uint32_t picture_width_, picture_height_;
-  int channels_;
-  size_t sample_bytes_;
-  int width_, height_, first_ = 0;
-  bitstream::AlphaWriter alpha_;
-  std::vector<uint8_t> row_, last_;
-  std::deque<std::vector<uint8_t>> rows_;
-};
-
 class Encoder {
  public:
-  Encoder(RowSource& source, const EncodeOptions& options, const bitstream::Header& header, const ModelData& model)
-      : source_(source),
+  Encoder(Analysis& analysis, const EncodeOptions& options, const bitstream::Header& header, const ModelData& model)
+      : analysis_(analysis),
         options_(options),
         header_(header),
         model_(model),
         grid_(header),
-        canvas_(source, grid_.width() * kLatentPixels, grid_.height() * kLatentPixels),
-        g_a_(model.g_a, static_cast<int>(header.quality_index), FastestPrecision()),
         tiles_(model, grid_, static_cast<int>(header.quality_index), options.threads),
-        margin_((MarginOf(model.g_a) + kLatentPixels - 1) / kLatentPixels) {}
+        margin_((MarginOf(model.g_a) + kLatentPixels - 1) / kLatentPixels) {
+    const std::vector<FloatLayer>& last = analysis.g_a().last;
+    if (!last.empty()) g_a_.emplace(last, static_cast<int>(header.quality_index), FastestPrecision());
+  }
 
   Result<std::vector<uint8_t>> Run() {
+    LICHEN_RETURN_IF_ERROR(analysis_.Begin());
     std::vector<std::vector<uint8_t>> tiles;
     for (int row = 0; row < grid_.rows(); ++row) {
       LICHEN_RETURN_IF_ERROR(AnalyseBand(grid_.Row(row)));
@@ -163,8 +85,9 @@ class Encoder {
         return Report();
       }));
     }
-    LICHEN_ASSIGN_OR_RETURN(const bitstream::Attachments attachments, Attach());
-    return bitstream::WriteContainer(header_, tiles, attachments);
+    LICHEN_ASSIGN_OR_RETURN(const bitstream::Attachments* attachments,
+                            analysis_.Attach(options_.strip_metadata, &header_.colour_type));
+    return bitstream::WriteContainer(header_, tiles, *attachments);
   }
 
  private:
@@ -179,26 +102,13 @@ class Encoder {
     return Status();
   }
 
-  /// Alpha, if there is any, with the colour type that tells of it, and metadata.
-  Result<bitstream::Attachments> Attach() {
-    const ImageHeader& picture = source_.header();
-    bitstream::Attachments attachments;
-    header_.colour_type = picture.channels <= 2 ? 1 : 3;
-    if (canvas_.has_alpha()) {
-      ++header_.colour_type;
-      LICHEN_ASSIGN_OR_RETURN(attachments.alpha, canvas_.FinishAlpha());
-    }
-    if (!options_.strip_metadata) attachments.metadata = {picture.icc, picture.exif, picture.xmp};
-    return attachments;
-  }
-
   /// g_a on a band of tiles, window by window, into band_: [rows][grid width][M].
   Status AnalyseBand(Span tile_row) {
     const int m = model_.latent_channels;
     band_.Reserve(static_cast<size_t>(tile_row.size()) * grid_.width() * m);
     for (const Span rows : Cut(tile_row, kWindowRows)) {
       const Span needed = WithMargin(rows, margin_, grid_.height());
-      LICHEN_RETURN_IF_ERROR(canvas_.Provide(needed.begin * kLatentPixels, needed.end * kLatentPixels));
+      LICHEN_RETURN_IF_ERROR(analysis_.Provide(needed));
       for (const Span inner : Cut({0, grid_.width()}, kWindowColumns)) {
         const Span outer = WithMargin(inner, margin_, grid_.width());
         LICHEN_ASSIGN_OR_RETURN(const float* y, Analyse(needed, outer));
@@ -215,29 +125,41 @@ class Encoder {
   }
 
   Result<const float*> Analyse(Span rows, Span columns) {
-    const int h = rows.size() * kLatentPixels, w = columns.size() * kLatentPixels;
-    const ThreadScope threads(ThreadsFor(options_.threads, int64_t{h} * w));
-    window_.Reserve(static_cast<size_t>(h) * w * 3);
-#pragma omp parallel for
-    for (int y = 0; y < h; ++y) {
-      canvas_.GetFloats(rows.begin * kLatentPixels + y, columns.begin * kLatentPixels, w,
-                        window_.data() + static_cast<size_t>(y) * w * 3);
-    }
-    return g_a_.Run(window_.data(), h, w);
+    const ThreadScope threads(
+        ThreadsFor(options_.threads, int64_t{rows.size()} * columns.size() * kLatentPixels * kLatentPixels));
+    LICHEN_ASSIGN_OR_RETURN(const float* between, analysis_.Window(rows, columns));
+    if (!g_a_) return between;
+    const int positions = kLatentPixels / analysis_.g_a().stride;
+    return g_a_->Run(between, rows.size() * positions, columns.size() * positions);
   }
 
-  const RowSource& source_;
+  Analysis& analysis_;
   const EncodeOptions& options_;
   bitstream::Header header_;
   const ModelData& model_;
   TileGrid grid_;
-  CanvasRows canvas_;
-  Transform g_a_;
+  std::optional<Transform> g_a_;  // from its first gain on
   TileRowEncoder tiles_;
   int margin_;                       // latent positions
   double analysed_ = 0, coded_ = 0;  // shares of the canvas
-  Scratch<float> window_, band_;
+  Scratch<float> band_;
 };
+
+/// Encodes at the quality that meets the target of the options.
+Result<std::vector<uint8_t>> EncodeToTarget(RowSource& source, const EncodeOptions& options, bitstream::Header header,
+                                            const ModelData& model) {
+  const bool keep = FitsKeptBytes(SplitTransform(model.g_a), TileGrid(header));
+  LICHEN_ASSIGN_OR_RETURN(const std::unique_ptr<RowSource> rows,
+                          MakeRepeatable(source, options.target_psnr > 0 || !keep));
+  Analysis analysis(*rows, header, model, keep);
+  const auto encode = [&](int quality_index, const ProgressCallback& progress) {
+    header.quality_index = static_cast<uint32_t>(quality_index);
+    EncodeOptions trial = options;
+    trial.progress = progress;
+    return Encoder(analysis, trial, header, model).Run();
+  };
+  return SearchTarget(options, *rows, encode);
+}
 
 /// An image's rows.
 class ImageSource : public RowSource {
@@ -246,6 +168,11 @@ class ImageSource : public RowSource {
   const ImageHeader& header() const override { return image_; }
   Status ReadRow(uint8_t* row) override {
     std::memcpy(row, image_.pixels.data() + next_++ * image_.RowBytes(), image_.RowBytes());
+    return Status();
+  }
+  bool can_rewind() const override { return true; }
+  Status Rewind() override {
+    next_ = 0;
     return Status();
   }
 
@@ -265,10 +192,16 @@ Result<std::vector<uint8_t>> Encode(RowSource& source, const EncodeOptions& opti
     }
     const ModelData& data = DataOf(*model);
     LICHEN_ASSIGN_OR_RETURN(const bitstream::Header header, MakeHeader(source.header(), options, data));
-    LICHEN_RETURN_IF_ERROR(
-        CheckMemory(EncodeMemory(data, header, FastestPrecision(), options.threads), options.max_memory_bytes, "encoding"));
+    uint64_t memory = EncodeMemory(data, header, FastestPrecision(), options.threads);
+    if (HasTarget(options)) {
+      const TileGrid grid(header);
+      memory += std::min(SplitTransform(data.g_a).ElementsBetween(grid.height(), grid.width()) * sizeof(float), kKeptBytes);
+    }
+    LICHEN_RETURN_IF_ERROR(CheckMemory(memory, options.max_memory_bytes, "encoding"));
     const ThreadScope one_thread(1);  // more where a window of g_a is worth it
-    return Encoder(source, options, header, data).Run();
+    if (HasTarget(options)) return EncodeToTarget(source, options, header, data);
+    Analysis analysis(source, header, data, false);
+    return Encoder(analysis, options, header, data).Run();
   } catch (const std::bad_alloc&) {
     return Status(StatusCode::kOutOfMemory, "not enough memory to encode this picture");
   } catch (const std::exception& error) {

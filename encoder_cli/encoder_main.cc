@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "encoder_cli/byte_size.h"
 #include "encoder_cli/cli_common.h"
 #include "encoder_cli/many_files.h"
 #include "image_io/background.h"
@@ -36,8 +37,9 @@ constexpr QualityExpectation kExpectations[] = {{5, 0.09, 26.1},  {20, 0.18, 28.
                                                 {60, 0.85, 34.9}, {80, 1.45, 38.0}, {95, 2.04, 39.9}};
 
 constexpr char kHelpFoot[] = R"(
-Samples of 8 and 16 bits are taken as they are. Alpha is kept without loss, and left out where all of it is opaque.
-ICC profile, EXIF and XMP are kept byte for byte.
+With --size, --bpp and --psnr each picture is encoded some two to four times; what is out of reach is an error, which
+says what is not. Samples of 8 and 16 bits are taken as they are. Alpha is kept without loss, and left out where all of
+it is opaque. ICC profile, EXIF and XMP are kept byte for byte.
 Output must end in .lic, unless it is -, a device or a pipe; an existing file is replaced. Interrupted or failed runs
 leave no half file behind. Of a folder, its .png, .jpg and .jpeg files are taken; one bad file does not stop the rest.
 Exit code: 0 success, 1 a file failed, 2 wrong usage.
@@ -45,6 +47,9 @@ The file format is experimental until its version 1: keep the originals.)";
 
 struct Options : CommonOptions {
   double quality = 50;
+  uint64_t target_bytes = 0;  // instead of a quality, as the next two
+  double target_bits_per_pixel = 0;
+  double target_psnr = 0;
   uint32_t tile_size = 1024;
   bool strip = false;
 };
@@ -67,10 +72,30 @@ void AddOptions(CLI::App* app, Options* options) {
   SetHelpHead(app, kHelpHead);
   app->footer(HelpFoot());
   app->set_version_flag("--version", std::string("lichen-enc ") + Version(), "Print the version");
-  app->add_option("-q,--quality", options->quality,
-                  "Quality, 0 (smallest) to 100 (best), decimals allowed (default 50)")
-      ->option_text("Q")
-      ->check(NumberBetween(0, 100, "the quality"));
+  CLI::Option* quality = app->add_option("-q,--quality", options->quality,
+                                         "Quality, 0 (smallest) to 100 (best), decimals allowed (default 50)")
+                             ->option_text("Q")
+                             ->check(NumberBetween(0, 100, "the quality"));
+  const auto set_size = [options](const std::string& text) {
+    const auto bytes = ParseByteSize(text);
+    if (!bytes) throw CLI::ValidationError("--size", "must be a size such as 120k (120000 bytes) or 1.5M, not " + text);
+    options->target_bytes = *bytes;
+  };
+  CLI::Option* size =
+      app->add_option_function<std::string>(
+             "--size", set_size,
+             "Instead of -q: at most SIZE bytes a file, and at least 99 % of it: 120k (120000), 1.5M, 100KiB")
+          ->option_text("SIZE");
+  CLI::Option* bpp = app->add_option("--bpp", options->target_bits_per_pixel, "The same, as bits per pixel")
+                         ->option_text("B")
+                         ->check(NumberBetween(1e-6, 1000, "the bits per pixel"));
+  CLI::Option* psnr = app->add_option("--psnr", options->target_psnr,
+                                      "Instead of -q: at least a PSNR of D dB, and at most 0.05 dB more")
+                          ->option_text("D")
+                          ->check(NumberBetween(1, 100, "the PSNR"));
+  size->excludes(quality);
+  bpp->excludes(quality)->excludes(size);
+  psnr->excludes(quality)->excludes(size)->excludes(bpp);
   app->add_flag("--strip", options->strip, "Leave out ICC profile, EXIF and XMP, which are kept otherwise");
   AddCommonOptions(app, options);
   app->add_option("--tile-size", options->tile_size,
@@ -91,6 +116,9 @@ Result<std::vector<uint8_t>> Compress(image_io::PictureSource& source, const Opt
   ProgressMeter meter(console, InputName(job.input));
   EncodeOptions encode_options;
   encode_options.quality = options.quality;
+  encode_options.target_bytes = options.target_bytes;
+  encode_options.target_bits_per_pixel = options.target_bits_per_pixel;
+  encode_options.target_psnr = options.target_psnr;
   encode_options.threads = options.threads;
   encode_options.tile_size = options.tile_size;
   encode_options.strip_metadata = options.strip;
@@ -100,12 +128,16 @@ Result<std::vector<uint8_t>> Compress(image_io::PictureSource& source, const Opt
   return Encode(source, encode_options);
 }
 
-void Report(const ImageHeader& header, size_t bytes, const std::string& output, const Console& console) {
-  const double bits_per_pixel = 8.0 * static_cast<double>(bytes) / (double{1} * header.width * header.height);
-  char facts[96];
-  std::snprintf(facts, sizeof facts, ": %ux%u, %zu bytes, %.3f bpp", header.width, header.height, bytes,
+void Report(const ImageHeader& header, const std::vector<uint8_t>& file, bool searched, const std::string& output,
+            const Console& console) {
+  const double bits_per_pixel = 8.0 * static_cast<double>(file.size()) / (double{1} * header.width * header.height);
+  char facts[96], quality[32] = "";
+  std::snprintf(facts, sizeof facts, ": %ux%u, %zu bytes, %.3f bpp", header.width, header.height, file.size(),
                 bits_per_pixel);
-  console.Note(OutputName(output) + facts);
+  if (const auto info = Inspect(file.data(), file.size()); searched && info.ok()) {
+    std::snprintf(quality, sizeof quality, ", quality %.4g", info->quality);
+  }
+  console.Note(OutputName(output) + facts + quality);
 }
 
 /// Without its EXIF data a picture that a camera took upright may lie on its side.
@@ -134,7 +166,9 @@ Status EncodeFile(const Job& job, const Options& options, const std::shared_ptr<
 
   // Behind the checks above, since it starts to read at once.
   std::unique_ptr<image_io::PictureSource> source = std::move(opened).value();
-  if (options.threads != 1) source = image_io::ReadInBackground(std::move(source));
+  // A search may read the picture again.
+  const bool searched = options.target_bytes > 0 || options.target_bits_per_pixel > 0 || options.target_psnr > 0;
+  if (options.threads != 1 && !searched) source = image_io::ReadInBackground(std::move(source));
   const auto bytes = Compress(*source, options, model, job, console);
   if (!bytes.ok()) return bytes.status().Prefixed(input);
   LICHEN_RETURN_IF_ERROR(file.value()->Write(bytes->data(), bytes->size()).Prefixed(output));
@@ -143,7 +177,7 @@ Status EncodeFile(const Job& job, const Options& options, const std::shared_ptr<
   WarnOfTurning(source->header(), options, input, console);
   const std::vector<std::string> dropped = source->dropped();
   if (!dropped.empty()) console.Warning(input + ": " + Listed(dropped) + " not kept by this version");
-  Report(source->header(), bytes->size(), job.output, console);
+  Report(source->header(), *bytes, searched, job.output, console);
   return Status();
 }
 

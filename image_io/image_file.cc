@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <cctype>
+#include <filesystem>
+#include <system_error>
 #include <utility>
 
 #include "image_io/input_file.h"
@@ -50,6 +52,41 @@ Status NotAPicture(const std::vector<uint8_t>& bytes) {
                 "this is not a PNG or JPEG file (it starts with " + Quoted(bytes) + "); give a PNG or JPEG picture");
 }
 
+Result<std::unique_ptr<PictureSource>> OpenOnce(const std::string& path, const ReadOptions& options) {
+  LICHEN_ASSIGN_OR_RETURN(std::unique_ptr<InputFile> file, InputFile::Open(path));
+  LICHEN_ASSIGN_OR_RETURN(const std::vector<uint8_t> first_bytes, file->Peek(kPeekBytes));
+  const std::optional<PictureType> type = TypeOfContent(first_bytes);
+  if (!type) return NotAPicture(first_bytes);
+  return *type == PictureType::kPng ? OpenPng(std::move(file), options) : OpenJpeg(std::move(file), options);
+}
+
+/// A regular file, which can be opened again.
+class RewindableFile : public PictureSource {
+ public:
+  RewindableFile(std::string path, const ReadOptions& options, std::unique_ptr<PictureSource> source)
+      : path_(std::move(path)), options_(options), source_(std::move(source)) {}
+
+  const ImageHeader& header() const override { return source_->header(); }
+  Status ReadRow(uint8_t* row) override { return source_->ReadRow(row); }
+  std::vector<std::string> dropped() const override { return source_->dropped(); }
+  bool can_rewind() const override { return true; }
+  Status Rewind() override {
+    LICHEN_ASSIGN_OR_RETURN(std::unique_ptr<PictureSource> again, OpenOnce(path_, options_));
+    const ImageHeader &before = header(), &now = again->header();
+    if (now.width != before.width || now.height != before.height || now.channels != before.channels ||
+        now.bit_depth != before.bit_depth) {
+      return Status(StatusCode::kIoError, "the file was replaced while it was read; try again");
+    }
+    source_ = std::move(again);
+    return Status();
+  }
+
+ private:
+  std::string path_;
+  ReadOptions options_;
+  std::unique_ptr<PictureSource> source_;
+};
+
 }  // namespace
 
 std::optional<PictureType> TypeOfName(const std::string& path) {
@@ -70,11 +107,10 @@ std::optional<PictureType> TypeOfContent(const std::vector<uint8_t>& first_bytes
 }
 
 Result<std::unique_ptr<PictureSource>> OpenPicture(const std::string& path, const ReadOptions& options) {
-  LICHEN_ASSIGN_OR_RETURN(std::unique_ptr<InputFile> file, InputFile::Open(path));
-  LICHEN_ASSIGN_OR_RETURN(const std::vector<uint8_t> first_bytes, file->Peek(kPeekBytes));
-  const std::optional<PictureType> type = TypeOfContent(first_bytes);
-  if (!type) return NotAPicture(first_bytes);
-  return *type == PictureType::kPng ? OpenPng(std::move(file), options) : OpenJpeg(std::move(file), options);
+  LICHEN_ASSIGN_OR_RETURN(std::unique_ptr<PictureSource> source, OpenOnce(path, options));
+  std::error_code error;
+  if (path == "-" || !std::filesystem::is_regular_file(path, error)) return source;
+  return std::unique_ptr<PictureSource>(new RewindableFile(path, options, std::move(source)));
 }
 
 Result<std::unique_ptr<PictureSink>> CreatePicture(const std::string& path, const WriteOptions& options) {

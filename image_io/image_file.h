@@ -24,7 +24,7 @@ std::optional<PictureType> TypeOfName(const std::string& path);
 /// By the first bytes, of which eight are enough.
 std::optional<PictureType> TypeOfContent(const std::vector<uint8_t>& first_bytes);
 
-/// Opens a PNG or JPEG file; "-" is standard input.
+/// Opens a PNG or JPEG file; "-" is standard input. Regular files can rewind, by being opened again.
 /// errors: kIoError, kInvalidArgument for other kinds of file; those of OpenPng and OpenJpeg
 Result<std::unique_ptr<PictureSource>> OpenPicture(const std::string& path, const ReadOptions& options = {});
 

@@ -13,9 +13,12 @@
 #include <cstddef>
 #include <cstdlib>
 #include <cstring>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
+
+#include "image_io/cmyk.h"
 
 namespace lichen::image_io {
 namespace {
@@ -115,6 +118,7 @@ class JpegSource : public PictureSource {
  private:
   Status CheckScans();
   Status CheckColours();
+  void PrepareCmyk();
   Status CollectMetadata();
   void KeepBlock(const jpeg_marker_struct& marker, size_t name_size, const char* what, std::vector<uint8_t>* block);
   Status CollectIcc();
@@ -139,6 +143,8 @@ class JpegSource : public PictureSource {
   uint64_t bytes_read_ = 0;
   uint32_t next_row_ = 0;
   ImageHeader header_;
+  std::optional<CmykConverter> cmyk_;  // of CMYK and YCCK
+  std::vector<uint8_t> cmyk_row_;
   std::vector<std::string> dropped_;
 };
 
@@ -166,7 +172,22 @@ Status JpegSource::Open() {
   header_.width = info_.image_width;
   header_.height = info_.image_height;
   header_.bit_depth = 8;
-  return CollectMetadata();
+  LICHEN_RETURN_IF_ERROR(CollectMetadata());
+  if (info_.out_color_space == JCS_CMYK) PrepareCmyk();
+  return Status();
+}
+
+/// The colours become sRGB, so that a profile for inks no longer fits.
+void JpegSource::PrepareCmyk() {
+  cmyk_.emplace(header_.icc, info_.saw_Adobe_marker != FALSE);
+  cmyk_row_.resize(size_t{header_.width} * 4);
+  if (cmyk_->has_profile()) {
+    dropped_.push_back("CMYK colours (converted to sRGB by their ICC profile)");
+  } else {
+    dropped_.push_back("CMYK colours (converted to sRGB without an ICC profile)");
+    if (!header_.icc.empty()) dropped_.push_back(DescribeBlock("ICC profile that is not for CMYK", header_.icc.size()));
+  }
+  header_.icc.clear();
 }
 
 /// Of a picture in several scans libjpeg keeps all coefficients.
@@ -195,11 +216,12 @@ Status JpegSource::CheckColours() {
       return Status();
     case JCS_CMYK:
     case JCS_YCCK:
-      return Status(StatusCode::kInvalidArgument,
-                    "this JPEG picture is CMYK, made for printing; convert it to RGB with an image editor first");
+      header_.channels = 3;
+      info_.out_color_space = JCS_CMYK;
+      return Status();
     default:
       return Status(StatusCode::kInvalidArgument, "this JPEG picture has " + std::to_string(info_.num_components) +
-                                                      " colour components; give a gray or RGB one");
+                                                      " colour components; give a gray, RGB or CMYK one");
   }
 }
 
@@ -207,12 +229,14 @@ Status JpegSource::ReadRow(uint8_t* row) {
   if (next_row_ == header_.height) return Status(StatusCode::kInvalidArgument, "all rows have been read");
   const bool first = next_row_ == 0;
   const bool last = ++next_row_ == header_.height;
-  return session_.Run([this, row, first, last] {
+  LICHEN_RETURN_IF_ERROR(session_.Run([this, row, first, last] {
     if (first) jpeg_start_decompress(&info_);
-    JSAMPROW rows[1] = {row};
+    JSAMPROW rows[1] = {cmyk_ ? cmyk_row_.data() : row};
     jpeg_read_scanlines(&info_, rows, 1);
     if (last) jpeg_finish_decompress(&info_);  // to the end marker, which shows that the file is whole
-  });
+  }));
+  if (cmyk_) cmyk_->ConvertRow(cmyk_row_.data(), header_.width, row);
+  return Status();
 }
 
 /// What the markers before the picture hold. APP1: EXIF, XMP (Adobe's specification, part 3); APP2: ICC, MPF.

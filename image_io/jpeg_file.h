@@ -13,10 +13,11 @@
 namespace lichen::image_io {
 
 /// Reads gray, YCbCr or RGB JPEG of 8 bits, with any subsampling, as gray or RGB; EXIF, ICC profile and XMP as they
-/// are, and the picture is not turned. Of progressive pictures libjpeg holds all coefficients in memory, of others one
-/// row of blocks. What libjpeg merely warns of, but means that pixels are guessed, is an error. errors: kTruncated,
-/// kDamaged, kLimitExceeded, kOutOfMemory, kInvalidArgument for other kinds of JPEG; those of `bytes`; they come as
-/// late as the last row
+/// are, and the picture is not turned. CMYK and YCCK become sRGB, see CmykConverter: an Adobe marker means that the
+/// samples are inverted, and the profile is not kept, since it describes inks. Of progressive pictures libjpeg holds
+/// all coefficients in memory, of others one row of blocks. What libjpeg merely warns of, but means that pixels are
+/// guessed, is an error. errors: kTruncated, kDamaged, kLimitExceeded, kOutOfMemory, kInvalidArgument for other kinds
+/// of JPEG; those of `bytes`; they come as late as the last row
 Result<std::unique_ptr<PictureSource>> OpenJpeg(std::unique_ptr<ByteSource> bytes, const ReadOptions& options);
 
 /// Writes the colours of all pixels, even transparent ones, since JPEG has no alpha, rounded to 8 bits; EXIF of up to

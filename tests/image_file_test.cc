@@ -2,8 +2,11 @@
 #include "image_io/image_file.h"
 
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
+#include <algorithm>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "image_io/input_file.h"
@@ -47,6 +50,55 @@ TEST(ImageFileTest, RoundTripsThroughFiles) {
     EXPECT_EQ(lossy->channels, channels);
     EXPECT_GT(test::Psnr(lossy->pixels, image.pixels), 30);
   }
+}
+
+TEST(ImageFileTest, FilesCanBeReadAgain) {
+  const TemporaryFolder folder;
+  Image image = test::SyntheticImage(37, 21);
+  image.exif = {'I', 'I', '*', 0, 8, 0, 0, 0};
+  for (const std::string name : {"a.png", "a.jpg"}) {
+    ASSERT_TRUE(WritePicture(image, folder / name).ok());
+    const Image expected = *ReadPicture(folder / name);
+    const auto source = OpenPicture(folder / name);
+    ASSERT_TRUE(source.ok());
+    EXPECT_TRUE(source.value()->can_rewind());
+    for (const uint32_t rows : {21u, 5u, 21u}) {
+      std::vector<uint8_t> row(expected.RowBytes());
+      for (uint32_t y = 0; y < rows; ++y) {
+        ASSERT_TRUE(source.value()->ReadRow(row.data()).ok());
+        ASSERT_TRUE(std::equal(row.begin(), row.end(), &expected.pixels[y * row.size()])) << name << ", row " << y;
+      }
+      ASSERT_TRUE(source.value()->Rewind().ok());
+    }
+    EXPECT_EQ(source.value()->header().exif, image.exif);
+  }
+}
+
+TEST(ImageFileTest, AFileThatIsReplacedWhileItIsReadIsAnError) {
+  const TemporaryFolder folder;
+  ASSERT_TRUE(WritePicture(test::SyntheticImage(37, 21), folder / "a.png").ok());
+  const auto source = OpenPicture(folder / "a.png");
+  ASSERT_TRUE(source.ok());
+  ASSERT_TRUE(WritePicture(test::SyntheticImage(37, 22), folder / "a.png").ok());
+  const Status status = source.value()->Rewind();
+  EXPECT_EQ(status.code(), StatusCode::kIoError);
+  EXPECT_EQ(status.message(), "the file was replaced while it was read; try again");
+}
+
+TEST(ImageFileTest, PipesCannotBeReadAgain) {
+  const TemporaryFolder folder;
+  ASSERT_EQ(mkfifo((folder / "pipe").c_str(), 0600), 0);
+  ASSERT_TRUE(WritePicture(test::SyntheticImage(37, 21), folder / "a.png").ok());
+  std::thread writer([&folder] { WriteBytes(folder / "pipe", ReadBytes(folder / "a.png")); });
+  {
+    const auto source = OpenPicture(folder / "pipe");
+    ASSERT_TRUE(source.ok()) << source.status().message();
+    EXPECT_FALSE(source.value()->can_rewind());
+    EXPECT_EQ(source.value()->Rewind().code(), StatusCode::kInvalidArgument);
+    std::vector<uint8_t> row(source.value()->header().RowBytes());
+    for (uint32_t y = 0; y < 21; ++y) EXPECT_TRUE(source.value()->ReadRow(row.data()).ok());
+  }
+  writer.join();
 }
 
 TEST(ImageFileTest, TellsWhatAFileIsByItsContent) {

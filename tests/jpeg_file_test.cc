@@ -4,12 +4,15 @@
 #include <gtest/gtest.h>
 #include <jpeglib.h>  // after cstdio, which it needs and does not include
 
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
 #include <string>
 #include <vector>
+
+#include "cmyk_profile.h"
 
 namespace lichen::image_io {
 namespace {
@@ -28,7 +31,9 @@ struct Spec {
   bool progressive = false;
   bool arithmetic = false;
   int horizontal_sampling = 1, vertical_sampling = 1;  // of the first component
+  int red_horizontal = 1, red_vertical = 1;            // of the third
   int restart_interval = 0;                            // in blocks
+  bool adobe_marker = true;                            // where libjpeg would write one
   std::vector<Marker> markers;
 };
 
@@ -57,6 +62,15 @@ Bytes WriteWithLibjpeg(const Spec& spec) {
   for (int i = 0; i < info.num_components; ++i) info.comp_info[i].h_samp_factor = info.comp_info[i].v_samp_factor = 1;
   info.comp_info[0].h_samp_factor = spec.horizontal_sampling;
   info.comp_info[0].v_samp_factor = spec.vertical_sampling;
+  if (info.num_components > 2) {
+    info.comp_info[2].h_samp_factor = spec.red_horizontal;
+    info.comp_info[2].v_samp_factor = spec.red_vertical;
+  }
+  if (spec.stored == JCS_YCCK) {  // black as fine as the first
+    info.comp_info[3].h_samp_factor = spec.horizontal_sampling;
+    info.comp_info[3].v_samp_factor = spec.vertical_sampling;
+  }
+  if (!spec.adobe_marker) info.write_Adobe_marker = FALSE;
   info.restart_interval = static_cast<unsigned>(spec.restart_interval);
   info.arith_code = spec.arithmetic ? TRUE : FALSE;
   if (spec.progressive) jpeg_simple_progression(&info);
@@ -162,12 +176,105 @@ TEST(JpegSourceTest, ReadsRgbArithmeticCodingAndRestarts) {
   ExpectReads(spec);
 }
 
-TEST(JpegSourceTest, RefusesCmyk) {
+/// The markers that hold an ICC profile.
+std::vector<Marker> IccMarkers(const Bytes& icc) {
+  constexpr size_t kPart = 60000;
+  const size_t parts = (icc.size() + kPart - 1) / kPart;
+  std::vector<Marker> markers;
+  for (size_t i = 0; i < parts; ++i) {
+    std::string data("ICC_PROFILE\0", 12);
+    data += static_cast<char>(i + 1);
+    data += static_cast<char>(parts);
+    const size_t end = std::min(icc.size(), (i + 1) * kPart);
+    data.append(icc.begin() + static_cast<std::ptrdiff_t>(i * kPart), icc.begin() + static_cast<std::ptrdiff_t>(end));
+    markers.push_back({JPEG_APP0 + 2, data});
+  }
+  return markers;
+}
+
+/// Mean absolute difference from what inks look like: of PixelAt, which is 255 where there is no ink if it is inverted.
+/// twisted: as in test::CmykProfile
+double MeanCmykError(const Image& image, bool inverted, bool twisted) {
+  double sum = 0;
+  size_t i = 0;
+  for (uint32_t y = 0; y < image.height; ++y) {
+    for (uint32_t x = 0; x < image.width; ++x) {
+      const auto light = [&](int c) {
+        return inverted ? PixelAt(int(x), int(y), c) / 255.0 : 1 - PixelAt(int(x), int(y), c) / 255.0;
+      };
+      for (int c = 0; c < 3; ++c) {
+        const double expected = 255 * light(twisted ? (c + 2) % 3 : c) * light(3);
+        sum += std::abs(image.pixels[i++] - expected);
+      }
+    }
+  }
+  return sum / static_cast<double>(i);
+}
+
+TEST(JpegSourceTest, ConvertsCmykAndYcckToSrgb) {
+  const Bytes icc = test::CmykProfile();
+  for (const J_COLOR_SPACE stored : {JCS_CMYK, JCS_YCCK}) {
+    for (const bool progressive : {false, true}) {
+      for (const int sampling : {1, 2}) {
+        for (const bool profile : {false, true}) {
+          SCOPED_TRACE(testing::Message()
+                       << (stored == JCS_CMYK ? "CMYK" : "YCCK") << (progressive ? " progressive" : "") << " sampling "
+                       << sampling << (profile ? " with profile" : ""));
+          Spec spec;
+          spec.input = JCS_CMYK;
+          spec.stored = stored;
+          spec.progressive = progressive;
+          if (stored == JCS_YCCK) spec.horizontal_sampling = spec.vertical_sampling = sampling;
+          if (profile) spec.markers = IccMarkers(icc);
+          const ReadResult read = Read(WriteWithLibjpeg(spec));
+          ASSERT_TRUE(read.status.ok()) << read.status.message();
+          EXPECT_EQ(read.image.channels, 3);
+          EXPECT_TRUE(read.image.icc.empty()) << "the pixels are sRGB now";
+          EXPECT_LT(MeanCmykError(read.image, true, profile), 3);
+          EXPECT_GT(MeanCmykError(read.image, true, !profile), 10);
+          EXPECT_EQ(read.dropped,
+                    std::vector<std::string>{profile ? "CMYK colours (converted to sRGB by their ICC profile)"
+                                                     : "CMYK colours (converted to sRGB without an ICC profile)"});
+        }
+      }
+    }
+  }
+}
+
+TEST(JpegSourceTest, CmykWithoutAnAdobeMarkerIsNotInverted) {
   Spec spec;
   spec.input = spec.stored = JCS_CMYK;
+  spec.adobe_marker = false;
+  for (const bool profile : {false, true}) {
+    if (profile) spec.markers = IccMarkers(test::CmykProfile());
+    const ReadResult read = Read(WriteWithLibjpeg(spec));
+    ASSERT_TRUE(read.status.ok()) << read.status.message();
+    EXPECT_LT(MeanCmykError(read.image, false, profile), 3);
+    EXPECT_GT(MeanCmykError(read.image, true, profile), 10);
+  }
+}
+
+TEST(JpegSourceTest, AProfileThatIsNotForCmykIsNotUsedForIt) {
+  Spec spec;
+  spec.input = spec.stored = JCS_CMYK;
+  const Bytes icc = test::RgbProfile();
+  spec.markers = IccMarkers(icc);
   const ReadResult read = Read(WriteWithLibjpeg(spec));
-  EXPECT_EQ(read.status.code(), StatusCode::kInvalidArgument);
-  EXPECT_NE(read.status.message().find("CMYK"), std::string::npos);
+  ASSERT_TRUE(read.status.ok()) << read.status.message();
+  EXPECT_LT(MeanCmykError(read.image, true, false), 3);
+  EXPECT_TRUE(read.image.icc.empty());
+  ASSERT_EQ(read.dropped.size(), 2u);
+  EXPECT_EQ(read.dropped[1], "ICC profile that is not for CMYK (" + std::to_string(icc.size()) + " bytes)");
+}
+
+TEST(JpegSourceTest, ReadsChromaOfUnequalSubsampling) {
+  for (const auto& [horizontal, vertical] : {std::pair{2, 1}, std::pair{1, 2}}) {
+    Spec spec;
+    spec.horizontal_sampling = spec.vertical_sampling = 2;
+    spec.red_horizontal = horizontal;
+    spec.red_vertical = vertical;
+    ExpectReads(spec);
+  }
 }
 
 TEST(JpegSourceTest, RefusesEveryTruncation) {

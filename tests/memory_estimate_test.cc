@@ -29,12 +29,12 @@ uint64_t MibToDecode(uint32_t width, uint32_t height, uint32_t tile_size_log2, c
                      int scale = 1) {
   const bitstream::Header header = HeaderOf(width, height, tile_size_log2);
   const View view = MakeView(header, region, scale).value();
-  return Mib(DecodeMemory(DataOf(*Model::Default().value()), header, view, Precision::kBfloat16));
+  return Mib(DecodeMemory(DataOf(*Model::Default().value()), header, view, Precision::kBfloat16, 1));
 }
 
 uint64_t MibToEncode(uint32_t width, uint32_t height, uint32_t tile_size_log2) {
   return Mib(
-      EncodeMemory(DataOf(*Model::Default().value()), HeaderOf(width, height, tile_size_log2), Precision::kBfloat16));
+      EncodeMemory(DataOf(*Model::Default().value()), HeaderOf(width, height, tile_size_log2), Precision::kBfloat16, 1));
 }
 
 TEST(MemoryEstimateTest, LargePicturesFitTheDefaultLimits) {
@@ -130,7 +130,7 @@ TEST(MemoryEstimateTest, IsCloseToWhatIsTaken) {
       StripesSource source(kWidth, kHeight);
       return Encode(source, options).ok();
     });
-    const uint64_t to_encode = Mib(EncodeMemory(model, header, precision));
+    const uint64_t to_encode = Mib(EncodeMemory(model, header, precision, 1));
     EXPECT_LE(encoding, to_encode + to_encode / 10);
     EXPECT_GE(encoding, to_encode / 2);
     StripesSource source(kWidth, kHeight);
@@ -141,7 +141,7 @@ TEST(MemoryEstimateTest, IsCloseToWhatIsTaken) {
       CountingSink sink;
       return Decode(file.data(), file.size(), decode, sink).ok();
     });
-    const uint64_t to_decode = Mib(DecodeMemory(model, header, MakeView(header, {}, 1).value(), precision));
+    const uint64_t to_decode = Mib(DecodeMemory(model, header, MakeView(header, {}, 1).value(), precision, 1));
     EXPECT_LE(decoding, to_decode + to_decode / 10);
     EXPECT_GE(decoding, to_decode / 2);
     RecordProperty("measured_" + std::to_string(tile_size_log2),

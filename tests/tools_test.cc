@@ -86,6 +86,11 @@ class ToolsTest : public testing::Test {
     return Wait(Start(LICHEN_DEC, WithModel(arguments), input));
   }
 
+  void EncodeWithDefaultModel(const Arguments& arguments) {
+    const Finished run = Wait(Start(LICHEN_ENC, arguments));
+    EXPECT_EQ(run.exit_code, 0) << run.err;
+  }
+
   /// The picture compressed, as photo.lic.
   Bytes CompressedPicture() {
     const Finished run = Encode({"photo.png", "photo.lic"});
@@ -285,6 +290,48 @@ TEST_F(ToolsTest, MetadataGoesBetweenAllKindsOfFiles) {
   ExpectSameMetadata(*image_io::ReadPicture(folder_ / "b.png"), image);
 }
 
+/// `scene` as a camera held in the way that an EXIF orientation stands for would store it.
+Image StoredAs(const Image& scene, int orientation) {
+  Image stored = scene;
+  const bool transposed = orientation >= 5;
+  if (transposed) std::swap(stored.width, stored.height);
+  for (uint32_t y = 0; y < stored.height; ++y) {
+    for (uint32_t x = 0; x < stored.width; ++x) {
+      const uint32_t w = stored.width - 1 - x, h = stored.height - 1 - y;
+      // Where the pixel is in the scene: Exif 2.32, table 6, "the 0th row is ..., the 0th column is ...".
+      const uint32_t to_x[] = {x, w, w, x, y, y, h, h}, to_y[] = {y, y, h, h, x, w, w, x};
+      const size_t from = (size_t{to_y[orientation - 1]} * scene.width + to_x[orientation - 1]) * 3;
+      std::copy_n(&scene.pixels[from], 3, &stored.pixels[(size_t{y} * stored.width + x) * 3]);
+    }
+  }
+  const std::string exif("MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x01\0\0\0\0\0\0", 26);
+  stored.exif.assign(exif.begin(), exif.end());
+  stored.exif[19] = static_cast<uint8_t>(orientation);
+  return stored;
+}
+
+TEST_F(ToolsTest, TurnedPicturesAreUprightAfterDecoding) {
+  const Image scene = test::SyntheticImage(48, 32);
+  for (int orientation = 1; orientation <= 8; ++orientation) {
+    const Image stored = StoredAs(scene, orientation);
+    for (const std::string from : {"from.png", "from.jpg"}) {
+      ASSERT_TRUE(image_io::WritePicture(stored, folder_ / from).ok());
+      EncodeWithDefaultModel({from, "a.lic"});
+      for (const std::string to : {"to.png", "to.jpg"}) {
+        SCOPED_TRACE(from + " to " + to + ", orientation " + std::to_string(orientation));
+        ASSERT_EQ(Wait(Start(LICHEN_DEC, {"a.lic", to})).exit_code, 0);
+        const Image back = *image_io::ReadPicture(folder_ / to);
+        EXPECT_EQ(back.exif, stored.exif) << "so that viewers turn the picture";
+        ASSERT_EQ(back.width, stored.width) << "and it was not turned here too";
+        EXPECT_GT(test::Psnr(back.pixels, stored.pixels), 25);
+        // Half a turn off, or mirrored, it would be another picture.
+        const Image other = StoredAs(scene, orientation % 2 == 0 ? orientation - 1 : orientation + 1);
+        if (other.width == stored.width) EXPECT_LT(test::Psnr(back.pixels, other.pixels), 20);
+      }
+    }
+  }
+}
+
 TEST_F(ToolsTest, StripLeavesMetadataOut) {
   ASSERT_TRUE(image_io::WritePicture(ImageWithEverything(3), folder_ / "from.png").ok());
   const Finished run = Encode({"--strip", "from.png", "a.lic"});
@@ -387,6 +434,60 @@ TEST_F(ToolsTest, OneBadInputDoesNotStopTheRest) {
   EXPECT_NE(run.err.find("lichen-enc: none.png: "), std::string::npos);
   EXPECT_TRUE(fs::exists(folder_ / "folder/photo.lic"));
   EXPECT_FALSE(fs::exists(folder_ / "folder/bad.lic"));
+}
+
+TEST_F(ToolsTest, TargetsAreMetOnAPhotograph) {
+  const std::string photo = LICHEN_TEST_DATA "/colosseum.png";
+  const Image original = *image_io::ReadPicture(photo);
+  for (const auto& [size, bytes] : {std::pair{"5k", 5000u}, std::pair{"20k", 20000u}, std::pair{"20KiB", 20480u}}) {
+    EncodeWithDefaultModel({"--size", size, photo, "a.lic"});
+    EXPECT_LE(fs::file_size(folder_ / "a.lic"), bytes);
+    EXPECT_GE(static_cast<double>(fs::file_size(folder_ / "a.lic")), 0.99 * bytes);
+  }
+  EncodeWithDefaultModel({"--bpp", "0.5", photo, "a.lic"});
+  EXPECT_LE(static_cast<double>(fs::file_size(folder_ / "a.lic")), 0.5 / 8 * 448 * 448);
+  EXPECT_GE(static_cast<double>(fs::file_size(folder_ / "a.lic")), 0.99 * 0.5 / 8 * 448 * 448);
+  for (const double psnr : {28.0, 33.0}) {
+    EncodeWithDefaultModel({"--psnr", std::to_string(psnr), photo, "a.lic"});
+    ASSERT_EQ(Wait(Start(LICHEN_DEC, {"a.lic", "a.png"})).exit_code, 0);
+    const double measured = test::Psnr(image_io::ReadPicture(folder_ / "a.png")->pixels, original.pixels);
+    EXPECT_GE(measured, psnr);
+    EXPECT_LE(measured, psnr + 0.05);
+  }
+}
+
+TEST_F(ToolsTest, TargetsWorkWithStreamsAndSeveralFiles) {
+  Picture("second.png", 80, 64);
+  ASSERT_EQ(Encode({"-q", "70", "second.png", "q.lic"}).exit_code, 0);
+  const std::string size = std::to_string(fs::file_size(folder_ / "q.lic"));
+  const Finished run = Encode({"--size", size, "second.png", "a.lic"});
+  ASSERT_EQ(run.exit_code, 0) << run.err;
+  EXPECT_NE(run.err.find(" bpp, quality "), std::string::npos) << run.err;
+  const Bytes file = ReadBytes(folder_ / "a.lic");
+  EXPECT_LE(file.size(), std::stoul(size));
+  for (const Arguments& target : {Arguments{"--size", size}, Arguments{"--psnr", "27"}}) {
+    Arguments by_name = target, by_stream = target;
+    by_name.insert(by_name.end(), {"second.png", "b.lic"});
+    by_stream.insert(by_stream.end(), {"-", "c.lic"});
+    ASSERT_EQ(Encode(by_name).exit_code, 0);
+    ASSERT_EQ(Encode(by_stream, folder_ / "second.png").exit_code, 0);
+    EXPECT_EQ(ReadBytes(folder_ / "b.lic"), ReadBytes(folder_ / "c.lic"));
+  }
+  const Finished several = Encode({"--size", size, "second.png", "photo.png", "-o", "out"});
+  EXPECT_EQ(several.exit_code, 1);
+  EXPECT_EQ(ReadBytes(folder_ / "out/second.lic"), file);
+  EXPECT_NE(several.err.find("photo.png: a file of " + size + " bytes ("), std::string::npos) << several.err;
+  EXPECT_NE(several.err.find("is out of reach: from quality 0 to 100 this picture takes "), std::string::npos);
+  EXPECT_FALSE(fs::exists(folder_ / "out/photo.lic")) << "where it was out of reach";
+}
+
+TEST_F(ToolsTest, WrongTargetsAreWrongUsage) {
+  ExpectFailure(Encode({"--size", "12x", "photo.png", "out.lic"}), 2, {"--size", "120k", "12x"});
+  ExpectFailure(Encode({"--size", "0", "photo.png", "out.lic"}), 2, {"--size"});
+  ExpectFailure(Encode({"--bpp", "0", "photo.png", "out.lic"}), 2, {"bits per pixel"});
+  ExpectFailure(Encode({"--psnr", "-3", "photo.png", "out.lic"}), 2, {"PSNR"});
+  ExpectFailure(Encode({"--size", "9k", "-q", "9", "photo.png", "out.lic"}), 2, {"--size", "--quality"});
+  ExpectFailure(Encode({"--psnr", "30", "--bpp", "1", "photo.png", "out.lic"}), 2, {"--psnr", "--bpp"});
 }
 
 TEST_F(ToolsTest, WrongUsageExitsWith2) {

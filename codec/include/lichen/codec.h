@@ -50,9 +50,12 @@ class Model {
 using ProgressCallback = std::function<bool(double)>;
 
 struct EncodeOptions {
-  double quality = 50;                            // 0 (smallest) .. 100 (best), decimals allowed, steps of 100/896
-  int threads = 0;                                // at most this many; 0: as many as the machine has
-  uint32_t tile_size = 1024;                      // pixels a side of what can be decoded alone: 64, 128, ..., 32768
+  double quality = 50;               // 0 (smallest) .. 100 (best), decimals allowed, steps of 100/896
+  uint64_t target_bytes = 0;         // the size of the file instead of a quality; 0: none
+  double target_bits_per_pixel = 0;  // the same as bits per pixel of the picture; 0: none
+  double target_psnr = 0;            // dB, over the colours of the picture as Decode gives it; 0: none
+  int threads = 0;                   // at most this many; 0: as many as the machine has
+  uint32_t tile_size = 1024;         // pixels a side of what can be decoded alone: 64, 128, ..., 32768
   std::shared_ptr<const Model> model;             // null: the default model
   bool strip_metadata = false;                    // leave out ICC profile, EXIF and XMP
   ProgressCallback progress;                      // may be empty
@@ -107,9 +110,19 @@ struct Info {
 
 /// Compresses gray or RGB of 8 or 16 bits a sample, which enter the analysis transform as they are; the file says which
 /// it was. Alpha is kept without loss, and left out where all of it is opaque; metadata is kept byte for byte, read
-/// from `source` after the last row. errors: kInvalidArgument for other pictures, sides of 0 or more than 2^24, or
-/// options out of range; kLimitExceeded for over 2^26 bytes of one kind of metadata, or more memory than
-/// max_memory_bytes; those of `source`
+/// from `source` after the last row.
+///
+/// With a target, the quality is searched for. The file has at most the size, and at least 99 % of it; the PSNR is at
+/// least the target, and at most 0.05 dB more. Where the steps of the quality are coarser than that, as for tiny
+/// pictures, it is the nearest on that side. The search encodes the picture some two to four times, but runs the
+/// layers of the analysis transform that do not depend on the quality once if their output fits into 256 MiB, for
+/// pictures of up to 33 megapixels. Beyond that, and for a PSNR, it reads `source` again, or keeps its rows in memory
+/// when it cannot rewind.
+///
+/// errors: kInvalidArgument for other pictures, sides of 0 or more than 2^24, options out of range, more than one
+///         target, or a target out of reach, with the range that can be reached; kLimitExceeded for over 2^26 bytes of
+///         one kind of metadata, over 256 MiB of rows to keep, or more memory than max_memory_bytes;
+///         those of `source`
 Result<std::vector<uint8_t>> Encode(RowSource& source, const EncodeOptions& options);
 Result<std::vector<uint8_t>> Encode(const Image& image, const EncodeOptions& options);
 

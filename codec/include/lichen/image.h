@@ -32,7 +32,7 @@ struct Image : ImageHeader {
   std::vector<uint8_t> pixels;
 };
 
-/// Gives a picture's rows from top to bottom, each once.
+/// Gives a picture's rows from top to bottom, each once, or as often as Rewind is called.
 class RowSource {
  public:
   virtual ~RowSource() = default;
@@ -40,6 +40,12 @@ class RowSource {
   virtual const ImageHeader& header() const = 0;
   /// Writes the next row, header().RowBytes() bytes, to `row`. errors: whatever reading the picture can meet
   virtual Status ReadRow(uint8_t* row) = 0;
+  /// Whether Rewind works. Only encoding to a target ever asks: it reads a picture more than once.
+  virtual bool can_rewind() const { return false; }
+  /// Goes back to the first row. errors: kInvalidArgument where that cannot be; whatever reading the picture can meet
+  virtual Status Rewind() {
+    return Status(StatusCode::kInvalidArgument, "this picture can be read only once; give it as a file");
+  }
 };
 
 /// Takes a picture's rows from top to bottom, each once.

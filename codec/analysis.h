@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+#ifndef LICHEN_CODEC_ANALYSIS_H_
+#define LICHEN_CODEC_ANALYSIS_H_
+
+// From a picture's rows to the input of g_a's first gain: what does not depend on the quality, and is the same for all
+// trials of an encoder that searches for one.
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "bitstream/alpha.h"
+#include "bitstream/container.h"
+#include "codec/model_data.h"
+#include "codec/tiling.h"
+#include "codec/transform.h"
+#include "lichen/image.h"
+#include "lichen/status.h"
+
+namespace lichen {
+
+/// Bytes of g_a's first layers, and bytes of a picture's rows, that are kept from one trial to the next.
+inline constexpr size_t kKeptBytes = size_t{1} << 28;
+
+/// g_a in two parts.
+struct SplitTransform {
+  explicit SplitTransform(const std::vector<FloatLayer>& g_a);
+
+  std::vector<FloatLayer> first;  // up to the first gain; may be empty
+  std::vector<FloatLayer> last;   // from there on; may be empty
+  int stride = 1;                 // pixels per position between the two
+  int channels = 3;               // of those positions
+
+  /// Elements between the two for so many latent positions.
+  size_t ElementsBetween(int rows, int columns) const;
+};
+
+/// Whether the output of the first part takes at most kKeptBytes.
+bool FitsKeptBytes(const SplitTransform& g_a, const TileGrid& grid);
+
+class Analysis {
+ public:
+  /// source  must outlive this; it is read once if the first part's output is kept, else again in every pass
+  /// keep    keep the first part's output: more passes will follow, and FitsKeptBytes
+  Analysis(RowSource& source, const bitstream::Header& header, const ModelData& model, bool keep);
+  ~Analysis();
+
+  const SplitTransform& g_a() const { return g_a_; }
+
+  /// Call before each pass over the windows. errors: those of the source
+  Status Begin();
+  /// Makes the rows of latents in `rows` available; every pass goes from top to bottom. errors: those of the source
+  Status Provide(Span rows);
+  /// The output of the first part for a window, valid until the next call. Every pass asks for the same windows in the
+  /// same order. REQUIRES: its rows were provided. errors: those of Transform::Run
+  Result<const float*> Window(Span rows, Span columns);
+  /// Alpha, if there is any, with the colour type that tells of it, and metadata. Call after a pass.
+  Result<const bitstream::Attachments*> Attach(bool strip_metadata, uint32_t* colour_type);
+
+ private:
+  class CanvasRows;
+
+  RowSource& source_;
+  TileGrid grid_;
+  SplitTransform g_a_;
+  std::optional<Transform> first_;
+  bool keep_;
+  int passes_ = 0;
+  std::vector<std::vector<float>> windows_;  // in the order of the first pass
+  size_t next_window_ = 0;
+  std::unique_ptr<CanvasRows> canvas_;
+  bitstream::AlphaWriter alpha_;
+  bitstream::Attachments attachments_;
+  std::vector<float> pixels_;
+};
+
+}  // namespace lichen
+
+#endif  // LICHEN_CODEC_ANALYSIS_H_

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "codec/analysis.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "test_data.h"
+
+namespace lichen {
+namespace {
+
+using test::SyntheticImage;
+using test::ToyModel;
+
+TEST(AnalysisTest, TheSplitCountsWhatIsBetween) {
+  FloatLayer depth, convolution, gain;
+  depth.type = FloatLayer::Type::kSpaceToDepth;
+  depth.factor = 4;
+  convolution.a.in = 48;
+  convolution.a.out = 128;
+  convolution.a.stride = 2;
+  gain.type = FloatLayer::Type::kGain;
+  gain.channels = 128;
+  const SplitTransform split({depth, convolution, gain, convolution});
+  EXPECT_EQ(split.first.size(), 2u);
+  EXPECT_EQ(split.last.size(), 2u);
+  EXPECT_EQ(split.stride, 8);
+  EXPECT_EQ(split.ElementsBetween(3, 5), 3u * 5 * 4 * 128);
+  EXPECT_EQ(SplitTransform({gain, convolution}).ElementsBetween(1, 1), 256u * 3);
+  bitstream::Header header;
+  header.width = 5760;
+  header.height = 5760;  // 33 megapixels
+  EXPECT_TRUE(FitsKeptBytes(split, TileGrid(header)));
+  header.height = 6000;
+  EXPECT_FALSE(FitsKeptBytes(split, TileGrid(header)));
+}
+
+/// An image's rows, counting them.
+class CountingSource : public RowSource {
+ public:
+  explicit CountingSource(const Image& image) : image_(image) {}
+  const ImageHeader& header() const override { return image_; }
+  Status ReadRow(uint8_t* row) override {
+    std::memcpy(row, image_.pixels.data() + next_++ * image_.RowBytes(), image_.RowBytes());
+    ++rows_read;
+    return Status();
+  }
+  bool can_rewind() const override { return true; }
+  Status Rewind() override {
+    next_ = 0;
+    return Status();
+  }
+  size_t rows_read = 0;
+
+ private:
+  const Image& image_;
+  size_t next_ = 0;
+};
+
+/// What a pass over bands of 4 latent rows, each in windows of 6 columns at most, gets.
+std::vector<float> Pass(Analysis& analysis, const TileGrid& grid) {
+  std::vector<float> all;
+  EXPECT_TRUE(analysis.Begin().ok());
+  for (int v = 0; v < grid.height(); v += 4) {
+    const Span rows = WithMargin({v, std::min(v + 4, grid.height())}, 1, grid.height());
+    EXPECT_TRUE(analysis.Provide(rows).ok());
+    for (int u = 0; u < grid.width(); u += 6) {
+      const Span columns = {u, std::min(u + 6, grid.width())};
+      const auto window = analysis.Window(rows, columns);
+      EXPECT_TRUE(window.ok());
+      all.insert(all.end(), *window, *window + analysis.g_a().ElementsBetween(rows.size(), columns.size()));
+    }
+  }
+  return all;
+}
+
+TEST(AnalysisTest, LaterPassesGetTheSameFromWhatIsKeptOrReadAgain) {
+  Image image = SyntheticImage(150, 170, 4);
+  image.icc = {1, 2, 3};
+  bitstream::Header header;
+  header.width = image.width;
+  header.height = image.height;
+  header.colour_type = 4;
+  const TileGrid grid(header);
+  std::vector<float> first;
+  for (const bool keep : {true, false}) {
+    CountingSource source(image);
+    Analysis analysis(source, header, DataOf(*ToyModel()), keep);
+    std::vector<uint8_t> alpha;
+    for (int pass = 1; pass <= 3; ++pass) {
+      const std::vector<float> windows = Pass(analysis, grid);
+      ASSERT_FALSE(windows.empty());
+      if (first.empty()) first = windows;
+      EXPECT_EQ(windows, first);
+      EXPECT_EQ(source.rows_read, keep ? 170u : 170u * pass);
+      uint32_t colour_type = 0;
+      const auto attachments = analysis.Attach(false, &colour_type);
+      ASSERT_TRUE(attachments.ok());
+      EXPECT_EQ(colour_type, 4u);
+      EXPECT_EQ((*attachments)->metadata[0], image.icc);
+      if (pass == 1) alpha = (*attachments)->alpha;
+      EXPECT_FALSE(alpha.empty());
+      EXPECT_EQ((*attachments)->alpha, alpha);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace lichen
