@@ -29,6 +29,8 @@ struct Sample {
   size_t max_bytes;  // that decoding may hold at once, beside the file
 };
 
+void PrintTo(const Sample& sample, std::ostream* out) { *out << sample.name; }
+
 // What max_pixels allow to hold: 128 bytes a pixel with the toy model, and 1 KiB with the default one, whose weights
 // are part of it.
 constexpr size_t kMebibyte = size_t{1} << 20;
