@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The C interface, lichen.h, on top of the C++ one.
+#include <cmath>
 #include <cstdlib>
 #include <cstring>
 #include <exception>
@@ -243,6 +244,30 @@ lichen_status lichen_encoder_set_max_pixels(lichen_encoder* encoder, uint64_t ma
   return Call(encoder, [&] { return encoder->max_pixels = max_pixels, Status(); });
 }
 
+lichen_status lichen_encoder_set_target_bytes(lichen_encoder* encoder, uint64_t bytes) {
+  return Call(encoder, [&] { return encoder->options.target_bytes = bytes, Status(); });
+}
+
+lichen_status lichen_encoder_set_target_bits_per_pixel(lichen_encoder* encoder, double bits) {
+  return Call(encoder, [&] {
+    if (!(bits >= 0 && std::isfinite(bits))) return Invalid("bits per pixel must be 0 or more");
+    encoder->options.target_bits_per_pixel = bits;
+    return Status();
+  });
+}
+
+lichen_status lichen_encoder_set_target_psnr(lichen_encoder* encoder, double psnr) {
+  return Call(encoder, [&] {
+    if (!(psnr >= 0 && std::isfinite(psnr))) return Invalid("the PSNR must be 0 dB or more");
+    encoder->options.target_psnr = psnr;
+    return Status();
+  });
+}
+
+lichen_status lichen_encoder_set_max_memory(lichen_encoder* encoder, uint64_t max_bytes) {
+  return Call(encoder, [&] { return encoder->options.max_memory_bytes = max_bytes, Status(); });
+}
+
 lichen_status lichen_encoder_set_metadata(lichen_encoder* encoder, lichen_metadata kind, const void* data,
                                           size_t size) {
   return Call(encoder, [&]() -> Status {
@@ -317,6 +342,10 @@ lichen_status lichen_decoder_set_max_pixels(lichen_decoder* decoder, uint64_t ma
 
 lichen_status lichen_decoder_set_max_metadata(lichen_decoder* decoder, uint64_t max_bytes) {
   return Call(decoder, [&] { return decoder->max_metadata = max_bytes, Status(); });
+}
+
+lichen_status lichen_decoder_set_max_memory(lichen_decoder* decoder, uint64_t max_bytes) {
+  return Call(decoder, [&] { return decoder->options.max_memory_bytes = max_bytes, Status(); });
 }
 
 lichen_status lichen_decoder_set_model(lichen_decoder* decoder, const void* data, size_t size) {

@@ -198,6 +198,57 @@ TEST(CApiTest, LimitsHoldBeforeMemoryIsTaken) {
   EXPECT_EQ(data, nullptr);
 }
 
+TEST(CApiTest, LimitsOnMemoryHoldBothWays) {
+  const Encoder encoder = ToyEncoder();
+  const Image image = test::SyntheticImage(20, 10);
+  const Bytes file = Compressed(encoder.get(), image);
+  EXPECT_EQ(lichen_encoder_set_max_memory(encoder.get(), 1000), LICHEN_OK);
+  uint8_t* data = nullptr;
+  size_t size = 0;
+  EXPECT_EQ(lichen_encoder_encode(encoder.get(), image.pixels.data(), 20, 10, 3, 8, 0, &data, &size),
+            LICHEN_LIMIT_EXCEEDED);
+  const Decoder decoder = ToyDecoder();
+  EXPECT_EQ(lichen_decoder_set_max_memory(decoder.get(), 1000), LICHEN_OK);
+  ASSERT_EQ(lichen_decoder_open(decoder.get(), file.data(), file.size()), LICHEN_OK);
+  Bytes pixels(lichen_decoder_pixel_bytes(decoder.get()));
+  EXPECT_EQ(lichen_decoder_decode(decoder.get(), pixels.data(), pixels.size(), 0), LICHEN_LIMIT_EXCEEDED);
+  EXPECT_EQ(lichen_decoder_set_max_memory(decoder.get(), uint64_t{1} << 31), LICHEN_OK);
+  EXPECT_EQ(lichen_decoder_decode(decoder.get(), pixels.data(), pixels.size(), 0), LICHEN_OK);
+}
+
+TEST(CApiTest, EncodesToATargetSize) {
+  const Encoder encoder = ToyEncoder();
+  const Image image = test::SyntheticImage(200, 160);
+  const size_t middle = Compressed(encoder.get(), image).size();
+  ASSERT_EQ(lichen_encoder_set_target_bytes(encoder.get(), middle * 3 / 4), LICHEN_OK);
+  const size_t smaller = Compressed(encoder.get(), image).size();
+  EXPECT_LE(smaller, middle * 3 / 4);
+  EXPECT_GE(smaller, middle * 3 / 4 * 97 / 100) << "a small picture, whose steps of quality are coarse";
+  ASSERT_EQ(lichen_encoder_set_target_bytes(encoder.get(), 0), LICHEN_OK);
+  EXPECT_EQ(Compressed(encoder.get(), image).size(), middle);
+  EXPECT_EQ(lichen_encoder_set_target_psnr(encoder.get(), -1), LICHEN_INVALID_ARGUMENT);
+  EXPECT_EQ(lichen_encoder_set_target_bits_per_pixel(encoder.get(), -1), LICHEN_INVALID_ARGUMENT);
+}
+
+TEST(CApiTest, SixteenBitsGoThrough) {
+  const Encoder encoder = ToyEncoder();
+  std::vector<uint16_t> ramp(64 * 48);
+  for (size_t i = 0; i < ramp.size(); ++i) ramp[i] = static_cast<uint16_t>(i * 20);
+  uint8_t* data = nullptr;
+  size_t size = 0;
+  ASSERT_EQ(lichen_encoder_encode(encoder.get(), ramp.data(), 64, 48, 1, 16, 0, &data, &size), LICHEN_OK);
+  const Decoder decoder = ToyDecoder();
+  ASSERT_EQ(lichen_decoder_open(decoder.get(), data, size), LICHEN_OK);
+  EXPECT_EQ(lichen_decoder_bit_depth(decoder.get()), 16);
+  ASSERT_EQ(lichen_decoder_pixel_bytes(decoder.get()), ramp.size() * 2);
+  std::vector<uint16_t> back(ramp.size());
+  ASSERT_EQ(lichen_decoder_decode(decoder.get(), back.data(), back.size() * 2, 0), LICHEN_OK);
+  lichen_free(data);
+  size_t finer = 0;
+  for (const uint16_t sample : back) finer += sample % 257 != 0;
+  EXPECT_GT(finer, back.size() / 2) << "not only the values of 8 bits";
+}
+
 TEST(CApiTest, EveryTruncationAndOtherBytesAreErrorsWithASentence) {
   const Bytes file = Compressed(ToyEncoder().get(), test::SyntheticImage(16, 16));
   const Decoder decoder = ToyDecoder();

@@ -326,7 +326,9 @@ TEST_F(ToolsTest, TurnedPicturesAreUprightAfterDecoding) {
         EXPECT_GT(test::Psnr(back.pixels, stored.pixels), 25);
         // Half a turn off, or mirrored, it would be another picture.
         const Image other = StoredAs(scene, orientation % 2 == 0 ? orientation - 1 : orientation + 1);
-        if (other.width == stored.width) EXPECT_LT(test::Psnr(back.pixels, other.pixels), 20);
+        if (other.width == stored.width) {
+          EXPECT_LT(test::Psnr(back.pixels, other.pixels), 20);
+        }
       }
     }
   }

@@ -83,12 +83,21 @@ LICHEN_API const char* lichen_encoder_error(const lichen_encoder* encoder);
 
 /** 0 (smallest) .. 100 (best), decimals allowed; 50 unless set. */
 LICHEN_API lichen_status lichen_encoder_set_quality(lichen_encoder* encoder, double quality);
+/** Instead of a quality: a file of at most this many bytes, and of at least 99 % of them; 0, unless set: none. */
+LICHEN_API lichen_status lichen_encoder_set_target_bytes(lichen_encoder* encoder, uint64_t bytes);
+/** The same as bits per pixel of the picture; 0, unless set: none. At most one target can be set when encoding. */
+LICHEN_API lichen_status lichen_encoder_set_target_bits_per_pixel(lichen_encoder* encoder, double bits);
+/** Instead of a quality: a PSNR of at least this many dB, and at most 0.05 dB more; 0, unless set: none. */
+LICHEN_API lichen_status lichen_encoder_set_target_psnr(lichen_encoder* encoder, double psnr);
 /** At most this many threads, 1..1024; 0, unless set: as many as the machine has. */
 LICHEN_API lichen_status lichen_encoder_set_threads(lichen_encoder* encoder, int threads);
 /** Pixels a side of what can be decoded alone: 64, 128, 256, ... 32768; 1024 unless set. */
 LICHEN_API lichen_status lichen_encoder_set_tile_size(lichen_encoder* encoder, uint32_t tile_size);
 /** Refuse pictures of more pixels than this with LICHEN_LIMIT_EXCEEDED; 2^30 unless set. */
 LICHEN_API lichen_status lichen_encoder_set_max_pixels(lichen_encoder* encoder, uint64_t max_pixels);
+/** Refuse pictures that take more memory to encode, besides picture and file and by an estimate made before any is taken,
+ * with LICHEN_LIMIT_EXCEEDED; 2^31 unless set. */
+LICHEN_API lichen_status lichen_encoder_set_max_memory(lichen_encoder* encoder, uint64_t max_bytes);
 /** Copies metadata for the pictures to come, at most 2^26 bytes of each kind; size 0 removes it. */
 LICHEN_API lichen_status lichen_encoder_set_metadata(lichen_encoder* encoder, lichen_metadata kind, const void* data,
                                                      size_t size);
@@ -106,7 +115,7 @@ LICHEN_API lichen_status lichen_encoder_set_progress(lichen_encoder* encoder, li
  * stride     bytes from the start of a row to the start of the next; 0: rows follow each other without padding
  * data, size receive the bytes of the .lic file, to be freed with lichen_free; NULL and 0 after an error
  *
- * errors     LICHEN_INVALID_ARGUMENT for pictures that a .lic file cannot hold, LICHEN_LIMIT_EXCEEDED,
+ * errors     LICHEN_INVALID_ARGUMENT for pictures that a .lic file cannot hold and targets out of reach, LICHEN_LIMIT_EXCEEDED,
  *            LICHEN_OUT_OF_MEMORY, LICHEN_CANCELLED
  */
 LICHEN_API lichen_status lichen_encoder_encode(lichen_encoder* encoder, const void* pixels, uint32_t width,
@@ -132,6 +141,8 @@ LICHEN_API lichen_status lichen_decoder_set_threads(lichen_decoder* decoder, int
 LICHEN_API lichen_status lichen_decoder_set_max_pixels(lichen_decoder* decoder, uint64_t max_pixels);
 /** Refuse files that declare more bytes of metadata than this, uncompressed and in all; 2^26 unless set. */
 LICHEN_API lichen_status lichen_decoder_set_max_metadata(lichen_decoder* decoder, uint64_t max_bytes);
+/** As lichen_encoder_set_max_memory; it is lichen_decoder_decode that refuses. */
+LICHEN_API lichen_status lichen_decoder_set_max_memory(lichen_decoder* decoder, uint64_t max_bytes);
 LICHEN_API lichen_status lichen_decoder_set_model(lichen_decoder* decoder, const void* data, size_t size);
 LICHEN_API lichen_status lichen_decoder_set_progress(lichen_decoder* decoder, lichen_progress progress, void* user);
 
@@ -172,7 +183,7 @@ LICHEN_API lichen_status lichen_decoder_metadata(lichen_decoder* decoder, lichen
  * size    bytes there: at least the height less one times the stride, and a row
  * stride  bytes from the start of a row to the start of the next; 0: lichen_decoder_pixel_bytes are written
  *
- * errors  LICHEN_DAMAGED, LICHEN_UNKNOWN_MODEL, LICHEN_OUT_OF_MEMORY, LICHEN_CANCELLED, LICHEN_INVALID_ARGUMENT
+ * errors  LICHEN_DAMAGED, LICHEN_UNKNOWN_MODEL, LICHEN_LIMIT_EXCEEDED, LICHEN_OUT_OF_MEMORY, LICHEN_CANCELLED, LICHEN_INVALID_ARGUMENT
  */
 LICHEN_API lichen_status lichen_decoder_decode(lichen_decoder* decoder, void* pixels, size_t size, size_t stride);
 
