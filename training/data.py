@@ -17,6 +17,11 @@ def list_pictures(folders):
     return [f for d in folders for f in sorted(glob.glob(d + '/*.jpg') + glob.glob(d + '/*.png'))]
 
 
+def read_names(path):
+    """-> the file names in a list, one a line; none without a list"""
+    return set(open(path).read().split()) if path else set()
+
+
 class Crops:
     """Random crops of pictures that lie, as uint8, on one device."""
 
@@ -42,4 +47,4 @@ class Crops:
         x = torch.stack(crops).float() / 255
         if size != self.crop:
             x = F.interpolate(x, size=(self.crop, self.crop), mode='bicubic', antialias=True, align_corners=False)
-        return x.clamp(0, 1).contiguous(memory_format=torch.channels_last)
+        return x.clamp(0, 1)

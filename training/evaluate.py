@@ -33,9 +33,8 @@ def residual_counts(net, x, q):
     """-> counts of |residual| by table, float64 [SCALES][MAX_RADIUS + 2] (the last for all beyond); x_hat"""
     counts = torch.zeros(SCALES, MAX_RADIUS + 2, dtype=torch.float64)
 
-    def observe(index, residual, mask):
-        at = mask.expand_as(index) > 0
-        i, r = index[at].long(), residual[at].abs().long().clamp_max(MAX_RADIUS + 1)
+    def observe(index, residual):
+        i, r = index.flatten().long(), residual.flatten().abs().long().clamp_max(MAX_RADIUS + 1)
         counts.view(-1).index_add_(0, i * (MAX_RADIUS + 2) + r, torch.ones(i.numel(), dtype=torch.float64))
 
     x_hat, _ = net(x, q, train=False, observe=observe)

@@ -93,28 +93,39 @@ class Transform(nn.ModuleList):
 class Context(nn.ModuleList):
     """A chain of integer layers; the last is the head, 2M outputs: means, then scale indices."""
 
-    def forward(self, x):
-        for layer in self:
+    def forward(self, x, select):
+        """select: hidden features -> those of each of the four channel groups, [4,N,h/2,w/2,P]
+        -> means, scale indices: [4,N,h/2,w/2,M/4]"""
+        for layer in self[:-1]:
             x = layer(x)
-        return x
+        w, scale, bias = self[-1].quantised()
+        groups = lambda t: t.view(2, 4, -1, *t.shape[1:]).transpose(0, 1)  # [4, 2, M/4, ...]
+        x = select(x).float()
+        w = groups(w[:, :, 0, 0]).flatten(1, 2)
+        with torch.autocast(x.device.type, enabled=False):
+            t = torch.bmm(x.flatten(1, 3), w.transpose(1, 2))
+        t = t * groups(scale).flatten(1)[:, None] + groups(bias).flatten(1)[:, None]
+        return t.view(*x.shape[:-1], -1).chunk(2, -1)
 
 
 class Lichen(nn.Module):
     """c4, c8, c16: channels at 1/4, 1/8, 1/16 resolution; middle8, middle16: inside the blocks there; M, Z: channels
-    of y, z; P, middle_context: width of the context networks. Keep c16 >= M: a 1x1 from fewer adds no information."""
+    of y, z; P, middle_context: width of the context networks; n4, n8, n16: blocks there in each transform, thin8: channels
+    inside one more at 1/8, or 0. Keep c16 >= M: a 1x1 from fewer adds no information."""
 
     def __init__(self, c4=48, c8=128, middle8=128, c16=256, middle16=128, M=256, Z=64, P=128, middle_context=96,
-                 n4=1, n8=2, n16=1):
+                 n4=1, n8=2, n16=1, thin8=80):
         super().__init__()
         self.sizes = dict(c4=c4, c8=c8, middle8=middle8, c16=c16, middle16=middle16, M=M, Z=Z, P=P,
-                          middle_context=middle_context, n4=n4, n8=n8, n16=n16)
+                          middle_context=middle_context, n4=n4, n8=n8, n16=n16, thin8=thin8)
         self.M = M
         blocks = lambda n, c, middle: [Residual(c, middle) for _ in range(n)]
+        blocks8 = lambda: blocks(n8, c8, middle8) + blocks(min(thin8, 1), c8, thin8)
         self.g_a = Transform([SpaceToDepth(4), conv(48, c4), *blocks(n4, c4, c4),
-                              conv(c4, c8, 3, 2), *blocks(n8, c8, middle8), Gain(c8),
+                              conv(c4, c8, 3, 2), *blocks8(), Gain(c8),
                               conv(c8, c16, 3, 2), *blocks(n16, c16, middle16), conv(c16, M, 1)])
         self.g_s = Transform([conv(M, c16, 1), *blocks(n16, c16, middle16), conv(c16, 4 * c8, 1), DepthToSpace(2),
-                              Gain(c8), *blocks(n8, c8, middle8), conv(c8, 4 * c4, 1), DepthToSpace(2),
+                              Gain(c8), *blocks8(), conv(c8, 4 * c4, 1), DepthToSpace(2),
                               *blocks(n4, c4, c4), conv(c4, 48), DepthToSpace(4)])
         self.gain_y, self.inverse_gain_y = Gain(M), Gain(M)
         self.h_a = nn.Sequential(conv(M, P), nn.ReLU(), conv(P, P, 3, 2), nn.ReLU(), conv(P, Z, 3, 2))
@@ -129,13 +140,31 @@ class Lichen(nn.Module):
                                  IntegerConv(middle_context, P), head()])
         self.context = nn.ModuleList([Context([IntegerConv(P, P), head()]), later(), later(), later()])
 
-    def step_masks(self, y):
-        """Four masks [1, M, h, w]: channel group g is coded at phase PHASE_ORDER[(g + step) mod 4] of each 2x2 block."""
-        h, w = y.shape[2:]
-        phase = torch.arange(h, device=y.device)[:, None] % 2 * 2 + torch.arange(w, device=y.device)[None] % 2
-        order = torch.tensor(PHASE_ORDER, device=y.device)
-        group = torch.arange(self.M, device=y.device) // (self.M // 4)
-        return [(phase[None] == order[(group + k) % 4][:, None, None]).float()[None] for k in range(4)]
+    def phases(self, t):
+        """[N,C,h,w], h and w even -> [4,N,h/2,w/2,C]: the phases of every 2x2 block, raster numbered."""
+        n, c, h, w = t.shape
+        return t.permute(0, 2, 3, 1).reshape(n, h // 2, 2, w // 2, 2, c).permute(2, 4, 0, 1, 3, 5).reshape(
+            4, n, h // 2, w // 2, c)
+
+    def step_order(self, step):
+        """The phase that each channel group is coded at in a step."""
+        return [PHASE_ORDER[(g + step) % 4] for g in range(4)]
+
+    def coded_at(self, t, step):
+        """t from phases(), C = M -> [4,N,h/2,w/2,M/4]: of each channel group what a step codes."""
+        m = self.M // 4
+        return torch.stack([t[phase, ..., g * m:(g + 1) * m] for g, phase in enumerate(self.step_order(step))])
+
+    def assemble(self, steps):
+        """The inverse of coded_at over the steps so far; zeros where nothing was coded: [N,M,h,w]."""
+        zero = torch.zeros_like(steps[0][0])
+        blocks = [[zero] * 4 for _ in range(4)]
+        for k, t in enumerate(steps):
+            for g, phase in enumerate(self.step_order(k)):
+                blocks[phase][g] = t[g]
+        n, h, w, m = zero.shape
+        t = torch.stack([torch.cat(b, 3) for b in blocks]).view(2, 2, n, h, w, 4 * m)
+        return t.permute(2, 3, 0, 4, 1, 5).reshape(n, 2 * h, 2 * w, 4 * m).permute(0, 3, 1, 2)
 
     @staticmethod
     def likelihood(v, scale):
@@ -159,11 +188,11 @@ class Lichen(nn.Module):
         return self.gain_y(y, q), z
 
     def forward(self, x, q, train=True, hard=False, observe=None):
-        """x [N,3,H,W] in 0..1, q [N] in 0..1 -> x_hat, bits per pixel [N].
+        """x [N,3,H,W] in 0..1, H and W multiples of 32, q [N] in 0..1 -> x_hat, bits per pixel [N].
 
         train: noise in the rate, straight-through rounding into synthesis and context; else the real rounding.
         hard:  scale indices rounded as in the codec, table 0 not coded (last training phase, and whenever not train).
-        observe: called for z and for every step of y with scale indices, residuals, and the mask of what is coded then.
+        observe: called for z and for every step of y with scale indices and residuals.
         """
         hard = hard or not train
         y, z = self.latents(x, q)
@@ -172,35 +201,40 @@ class Lichen(nn.Module):
         index_z = LowerBound.apply((at_quality(self.scale_z, q) - math.log2(SCALE_0)) / SCALE_OCTAVES, 1.0)
         index_z = round_through(index_z).clamp_max(SCALES - 1) if hard else index_z
         if observe:
-            observe(index_z.expand_as(z), z_hat, torch.ones_like(z))
+            observe(index_z.expand_as(z), z_hat)
         scale_z = SCALE_0 * torch.exp2(index_z * SCALE_OCTAVES)
         bits = -torch.log2(self.likelihood(z_rate, scale_z)).flatten(1).sum(1)
         features = self.h_s(signed_to_unsigned(round_through(z_hat * torch.exp2(at_quality(self.exponent_z, q)))))
         features = features[:, :, :y.shape[2], :y.shape[3]]
 
+        # Of each step only what it codes is computed: a quarter of y, [4,N,h/2,w/2,M/4].
         exponent = self.context_exponent(q)
-        noise, y_hat = torch.rand_like(y) - 0.5, torch.zeros_like(y)
-        for k, mask in enumerate(self.step_masks(y)):
+        exponents = exponent[:, :, 0, 0].view(-1, 4, 1, 1, self.M // 4).transpose(0, 1)
+        up, down = torch.exp2(exponents), torch.exp2(-exponents)
+        y_phases, y_hat, units = self.phases(y), [], []
+        for k in range(4):
             inputs = features
             if k:
-                units = signed_to_unsigned(round_through(y_hat * torch.exp2(exponent)))
-                inputs = torch.cat([features, units.to(features.dtype)], 1)
-            mean, index = self.context[k](inputs).chunk(2, 1)
-            mean = round_through(16 * mean * torch.exp2(-exponent)) / 16
-            index = index / 16 - exponent / SCALE_OCTAVES
+                t = signed_to_unsigned(self.assemble(units))
+                inputs = torch.cat([features, t.to(features.dtype)], 1)
+            mean, index = self.context[k](inputs, lambda t: self.phases(t)[self.step_order(k)])
+            y_k = self.coded_at(y_phases, k)
+            mean = round_through(16 * mean * down) / 16
+            index = index / 16 - exponents / SCALE_OCTAVES
             index = LowerBound.apply(round_through(index) if hard else index, 0.0).clamp_max(SCALES - 1)
-            scale = SCALE_0 * torch.exp2(index * SCALE_OCTAVES)
-            residual = torch.floor(y - mean + 0.5)
-            coded = mask
+            residual = torch.floor(y_k - mean + 0.5)
             if hard:
                 kept = (index > 0).float()
-                residual, coded = residual * kept, mask * kept
-            p = self.likelihood(y + noise - mean if train else residual, scale)
-            bits = bits - (torch.log2(p) * coded).flatten(1).sum(1)
+                residual = residual * kept
+            v = y_k + (torch.rand_like(y_k) - 0.5) - mean if train else residual
+            p = self.likelihood(v, SCALE_0 * torch.exp2(index * SCALE_OCTAVES))
+            coded = torch.log2(p) * kept if hard else torch.log2(p)
+            bits = bits - coded.sum((0, 2, 3, 4))
             if observe:
-                observe(index, residual, mask)
-            y_hat = y_hat + mask * (y + (residual + mean - y).detach())
-        return self.reconstruct(y_hat, q), bits / (x.shape[2] * x.shape[3])
+                observe(index, residual)
+            y_hat.append(y_k + (residual + mean - y_k).detach())
+            units.append(round_through(y_hat[-1] * up))
+        return self.reconstruct(self.assemble(y_hat), q), bits / (x.shape[2] * x.shape[3])
 
     def reconstruct(self, y_hat, q):
         return self.g_s(self.inverse_gain_y(y_hat, q), q).float() + 0.5

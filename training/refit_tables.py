@@ -10,7 +10,7 @@ import json
 import numpy as np
 import torch
 
-from data import Crops, list_pictures, read_picture
+from data import Crops, list_pictures, read_names, read_picture
 from evaluate import load_average, residual_counts
 from exact import MAX_RADIUS, frequencies_from_weights, gaussian_frequencies, gaussian_weights, table_costs
 from model import SCALE_0, SCALE_OCTAVES, SCALES
@@ -55,10 +55,11 @@ def main():
     arg.add_argument('out')
     arg.add_argument('--data', nargs='+', required=True)
     arg.add_argument('--valid', default='')
+    arg.add_argument('--exclude', default='', help='file with names of tiles to leave out, one a line')
     arg.add_argument('--batches', type=int, default=100)
     arg = arg.parse_args()
     net = load_average(arg.weights)
-    crops = Crops(arg.data, 256, 'cpu')
+    crops = Crops(arg.data, 256, 'cpu', read_names(arg.exclude))
     tables = refit(histograms(net, ((crops.batch(4), torch.rand(4)) for _ in range(arg.batches))))
     with open(arg.out, 'w') as f:
         json.dump([{'frequencies': list(map(int, t)), 'escape': int(e)} for t, e in tables], f, separators=(',', ':'))

@@ -14,7 +14,7 @@ import time
 import torch
 import torch.distributed as dist
 
-from data import Crops
+from data import Crops, read_names
 from model import LAMBDA_RANGE, Lichen, multiply_adds, start_from_klt
 
 LAMBDA_WEIGHT = 0.4  # the loss is cost / lambda^0.4: every quality then weighs about alike
@@ -75,8 +75,7 @@ def main():
     torch.manual_seed(1000 * int(time.time()) + rank)
     torch.backends.cudnn.benchmark = True
 
-    exclude = set(open(arg.exclude).read().split()) if arg.exclude else ()
-    crops = Crops(arg.data, arg.crop, device, exclude)
+    crops = Crops(arg.data, arg.crop, device, read_names(arg.exclude))
     saved = torch.load(arg.resume, map_location=device) if arg.resume else {}
     sizes = saved.get('sizes') or {k: int(v) for k, v in (s.split('=') for s in arg.net)}
     net = Lichen(**sizes).to(device).to(memory_format=torch.channels_last)

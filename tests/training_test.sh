@@ -1,0 +1,36 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# A model trained for seconds from pictures, by the one command of training/README.md, codes a picture with the tools.
+#   training_test.sh LICHEN_ENC LICHEN_DEC LICHEN_EVAL PHOTO           77: Debian's PyTorch is missing
+set -eu
+enc=$1 dec=$2 eval=$3 photo=$4
+python=${PYTHON:-/usr/bin/python3}
+"$python" -c 'import torch, PIL, numpy' 2> /dev/null || { echo "skipped: needs python3-torch, python3-pil, python3-numpy"; exit 77; }
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+export OMP_NUM_THREADS=1
+
+mkdir "$work/tiles" "$work/valid"
+"$python" - "$photo" "$work" <<'P'
+import sys
+from PIL import Image
+photo = Image.open(sys.argv[1]).convert('RGB')
+photo.crop((0, 0, 320, 320)).save(sys.argv[2] + '/tiles/a.png')
+photo.crop((photo.width - 320, 0, photo.width, 320)).save(sys.argv[2] + '/tiles/b.png')
+photo.crop((photo.width // 2 - 128, photo.height - 128, photo.width // 2 + 128, photo.height)).save(sys.argv[2] + '/valid/c.png')
+P
+"$(dirname "$0")/../training/make_model.sh" "$work/tiles" "$work/valid" "$work/small.lim" 0.3 --batch 1 \
+  --net c4=48 c8=32 middle8=16 c16=64 middle16=16 M=64 Z=8 P=16 middle_context=16 n8=1 thin8=0
+
+# A hundred steps from a Karhunen-Loeve start are a codec already: quality 90 is well above quality 10, and both are pictures.
+for q in 10 90; do
+  "$enc" --model "$work/small.lim" -q $q "$photo" "$work/$q.lic"
+  "$dec" --model "$work/small.lim" "$work/$q.lic" "$work/$q.png"
+  "$eval" compare "$photo" "$work/$q.png" | tee "$work/$q.txt"
+done
+psnr() { sed -n 's/.*PSNR[^0-9]*\([0-9.]*\).*/\1/p' "$work/$1.txt" | head -n 1; }
+echo "PSNR at -q 10: $(psnr 10), at -q 90: $(psnr 90)"
+[ "$(stat -c %s "$work/10.lic")" -lt "$(stat -c %s "$work/90.lic")" ]
+awk -v low="$(psnr 10)" -v high="$(psnr 90)" 'BEGIN { exit !(low > 20 && high > low + 1) }'
+"$dec" "$work/10.lic" "$work/x.png" 2> "$work/error" && exit 1  # the built-in model is another
+grep -q model "$work/error"
