@@ -6,9 +6,10 @@
 #include "codec/vectorised.h"
 
 namespace lichen {
+namespace {
 
 LICHEN_VECTORISED
-bool HalvesToFloats(const uint8_t* src, size_t count, float* dst) {
+bool HalvesToFloatsLoop(const uint8_t* src, size_t count, float* dst) {
   uint32_t not_finite = 0;
   for (size_t i = 0; i < count; ++i) {
     const uint32_t h = src[2 * i] | static_cast<uint32_t>(src[2 * i + 1]) << 8;
@@ -22,5 +23,9 @@ bool HalvesToFloats(const uint8_t* src, size_t count, float* dst) {
   }
   return not_finite == 0;
 }
+
+}  // namespace
+
+bool HalvesToFloats(const uint8_t* src, size_t count, float* dst) { return HalvesToFloatsLoop(src, count, dst); }
 
 }  // namespace lichen

@@ -7,12 +7,13 @@
 #include "codec/vectorised.h"
 
 namespace lichen {
+namespace {  // functions of several versions are always visible outside of a shared library, unless they are local
 
 // In all loops below: limits first, which are integers, so that the order of limit and floor does not matter; then the
 // floor, as truncation less 1 where that rounded up.
 
 LICHEN_VECTORISED
-void MeansAndIndices(const int32_t* __restrict means, const int32_t* __restrict scales, const double* __restrict factor,
+void MeansAndIndicesLoop(const int32_t* __restrict means, const int32_t* __restrict scales, const double* __restrict factor,
                      const int32_t* __restrict offset, int count, int32_t* __restrict mean, int32_t* __restrict index) {
   for (int i = 0; i < count; ++i) {
     double v = means[i] * factor[i] + 0.5;
@@ -29,7 +30,7 @@ void MeansAndIndices(const int32_t* __restrict means, const int32_t* __restrict 
 }
 
 LICHEN_VECTORISED
-void RoundResiduals(const float* __restrict y, const int32_t* __restrict mean, int count,
+void RoundResidualsLoop(const float* __restrict y, const int32_t* __restrict mean, int count,
                     int32_t* __restrict residual) {
   constexpr float kLimit = kResidualLimit;
   for (int i = 0; i < count; ++i) {
@@ -44,7 +45,7 @@ void RoundResiduals(const float* __restrict y, const int32_t* __restrict mean, i
 }
 
 LICHEN_VECTORISED
-void ValuesAndUnits(const int32_t* __restrict mean, const int32_t* __restrict residual, const double* __restrict factor,
+void ValuesAndUnitsLoop(const int32_t* __restrict mean, const int32_t* __restrict residual, const double* __restrict factor,
                     int count, int32_t* __restrict value, uint8_t* __restrict positive, uint8_t* __restrict negative) {
   for (int i = 0; i < count; ++i) {
     value[i] = mean[i] + residual[i] * (1 << kSixteenthBits);
@@ -59,7 +60,7 @@ void ValuesAndUnits(const int32_t* __restrict mean, const int32_t* __restrict re
 }
 
 LICHEN_VECTORISED
-void RequantiseHead(const int32_t* __restrict acc, const int32_t* __restrict bias, const double* __restrict scale,
+void RequantiseHeadLoop(const int32_t* __restrict acc, const int32_t* __restrict bias, const double* __restrict scale,
                     int count, int32_t* __restrict dst) {
   for (int i = 0; i < count; ++i) {
     double v = (acc[i] + bias[i]) * scale[i] + 0.5;
@@ -68,6 +69,26 @@ void RequantiseHead(const int32_t* __restrict acc, const int32_t* __restrict bia
     const int32_t whole = static_cast<int32_t>(v);
     dst[i] = whole - (v < whole ? 1 : 0);
   }
+}
+
+}  // namespace
+
+void MeansAndIndices(const int32_t* means, const int32_t* scales, const double* factor, const int32_t* offset,
+                     int count, int32_t* mean, int32_t* index) {
+  MeansAndIndicesLoop(means, scales, factor, offset, count, mean, index);
+}
+
+void RoundResiduals(const float* y, const int32_t* mean, int count, int32_t* residual) {
+  RoundResidualsLoop(y, mean, count, residual);
+}
+
+void ValuesAndUnits(const int32_t* mean, const int32_t* residual, const double* factor, int count, int32_t* value,
+                    uint8_t* positive, uint8_t* negative) {
+  ValuesAndUnitsLoop(mean, residual, factor, count, value, positive, negative);
+}
+
+void RequantiseHead(const int32_t* acc, const int32_t* bias, const double* scale, int count, int32_t* dst) {
+  RequantiseHeadLoop(acc, bias, scale, count, dst);
 }
 
 }  // namespace lichen

@@ -26,10 +26,10 @@ constexpr char kHelpHead[] = R"(Usage: lichen-dec [options] INPUT [OUTPUT]
        lichen-dec --info | --verify INPUT...
 Decompresses .lic files into PNG or JPEG pictures; - is standard input or output. An INPUT can be a folder.
 
-Examples: lichen-dec photo.lic photo.png
-          lichen-dec --scale 1/8 photo.lic preview.jpg
-          lichen-dec --region 1200,800,640,480 photo.lic part.png
-          lichen-dec -r --jobs 4 compressed/ -o pictures/
+Example: lichen-dec photo.lic photo.png
+         lichen-dec --scale 1/8 photo.lic preview.jpg
+         lichen-dec --region 1200,800,640,480 photo.lic part.png
+         lichen-dec -r --jobs 4 compressed/ -o pictures/
 )";
 
 constexpr char kHelpFoot[] =
