@@ -20,7 +20,12 @@
 #endif
 
 #ifdef LICHEN_ADDRESS_SANITIZER
-#include <sanitizer/allocator_interface.h>
+// Of <sanitizer/allocator_interface.h>, which Debian's GCC lacks though its libasan has the functions.
+extern "C" {
+int __sanitizer_install_malloc_and_free_hooks(void (*on_malloc)(const volatile void*, size_t),
+                                              void (*on_free)(const volatile void*));
+size_t __sanitizer_get_allocated_size(const volatile void* block);
+}
 #endif
 
 namespace lichen::test {
@@ -63,7 +68,7 @@ void OnMalloc(const volatile void* block, size_t size) {
   if (block != nullptr) Took(size);
 }
 void OnFree(const volatile void* block) {
-  if (block != nullptr) Gave(__sanitizer_get_allocated_size(const_cast<const void*>(block)));
+  if (block != nullptr) Gave(__sanitizer_get_allocated_size(block));
 }
 // From the first one on: what is given back must have been counted.
 [[maybe_unused]] const int installed = __sanitizer_install_malloc_and_free_hooks(OnMalloc, OnFree);
