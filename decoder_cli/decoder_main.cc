@@ -102,10 +102,8 @@ void AddOptions(CLI::App* app, Options* options) {
                   "Bits a sample of the output, 8 or 16 (default: as before compression)")
       ->option_text("N")
       ->check(CLI::IsMember({"8", "16"}));
-  app->add_option("--max-metadata", options->max_metadata,
-                  "Refuse pictures with more bytes of ICC profile, EXIF and XMP (default 192M)")
-      ->option_text("SIZE")
-      ->transform(CLI::AsSizeValue(false));
+  AddSizeOption(app, "--max-metadata", &options->max_metadata,
+                "Refuse pictures with more bytes of ICC profile, EXIF and XMP (default 192MiB)");
   AddViewOptions(app, options);
   app->add_flag("--salvage", options->salvage,
                 "Decode what is intact of a damaged file; damaged tiles become gray and are named");

@@ -10,6 +10,7 @@
 #include <exception>
 #include <utility>
 
+#include "encoder_cli/byte_size.h"
 #include "image_io/input_file.h"
 #include "image_io/output_file.h"
 
@@ -75,6 +76,15 @@ int Console::Refuse(const Status& status) const {
   return kFailure;
 }
 
+CLI::Option* AddSizeOption(CLI::App* app, const std::string& name, uint64_t* bytes, const std::string& text) {
+  const auto set = [name, bytes](const std::string& size) {
+    const auto parsed = ParseByteSize(size);
+    if (!parsed) throw CLI::ValidationError(name, "must be a size such as 120k (120000 bytes) or 1.5M, not " + size);
+    *bytes = *parsed;
+  };
+  return app->add_option_function<std::string>(name, set, text)->option_text("SIZE");
+}
+
 void AddCommonOptions(CLI::App* app, CommonOptions* options) {
   app->add_option("FILES", options->inputs, "Inputs, and the output unless -o gives it");
   app->add_option("-o,--output", options->output,
@@ -97,10 +107,8 @@ void AddCommonOptions(CLI::App* app, CommonOptions* options) {
                   "Refuse pictures of more than N pixels (default " + std::to_string(options->max_pixels) + ")")
       ->option_text("N")
       ->check(NumberBetween(1, 1e15, "the number of pixels"));
-  app->add_option("--max-memory", options->max_memory,
-                  "Refuse pictures that take more memory, for example 500M or 4G (default 2G)")
-      ->option_text("SIZE")
-      ->transform(CLI::AsSizeValue(false));
+  AddSizeOption(app, "--max-memory", &options->max_memory,
+                "Refuse pictures that take more memory, for example 500M or 4G (default 2GiB)");
   app->add_flag("--quiet", options->quiet, "Print errors only: no result line, warnings or progress");
 }
 

@@ -79,6 +79,9 @@ struct CommonOptions {
   std::string model_path;
 };
 
+/// An option that takes a number of bytes, as ParseByteSize reads it. `bytes` keeps its value while it is not given.
+CLI::Option* AddSizeOption(CLI::App* app, const std::string& name, uint64_t* bytes, const std::string& text);
+
 /// Adds the options that both tools have. `app` writes to `options` when it parses.
 void AddCommonOptions(CLI::App* app, CommonOptions* options);
 

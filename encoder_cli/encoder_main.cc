@@ -6,7 +6,6 @@
 #include <string>
 #include <vector>
 
-#include "encoder_cli/byte_size.h"
 #include "encoder_cli/cli_common.h"
 #include "encoder_cli/many_files.h"
 #include "image_io/background.h"
@@ -76,16 +75,9 @@ void AddOptions(CLI::App* app, Options* options) {
                                          "Quality, 0 (smallest) to 100 (best), decimals allowed (default 50)")
                              ->option_text("Q")
                              ->check(NumberBetween(0, 100, "the quality"));
-  const auto set_size = [options](const std::string& text) {
-    const auto bytes = ParseByteSize(text);
-    if (!bytes) throw CLI::ValidationError("--size", "must be a size such as 120k (120000 bytes) or 1.5M, not " + text);
-    options->target_bytes = *bytes;
-  };
   CLI::Option* size =
-      app->add_option_function<std::string>(
-             "--size", set_size,
-             "Instead of -q: at most SIZE bytes a file, and at least 99 % of it: 120k (120000), 1.5M, 100KiB")
-          ->option_text("SIZE");
+      AddSizeOption(app, "--size", &options->target_bytes,
+                    "Instead of -q: at most SIZE bytes a file, and at least 99 % of it: 120k (120000), 1.5M, 100KiB");
   CLI::Option* bpp = app->add_option("--bpp", options->target_bits_per_pixel, "The same, as bits per pixel")
                          ->option_text("B")
                          ->check(NumberBetween(1e-6, 1000, "the bits per pixel"));
