@@ -91,13 +91,15 @@ lichen-dec --quiet "$here/data/golden/gray.lic" photos/two.png
 bash -euo pipefail -c "$(block 1)" || fail "parallel again: exit code $?"
 check "parallel again"
 
-# Two machines that share the folders; their ssh is a shell here, which starts in the home folder as ssh does.
+# Two machines that share the folders; their ssh is a shell here, which starts in the home folder and sets SHELL as sshd
+# does (without SHELL, parallel runs nothing there and ends with 0).
 cat > bin/a-shell-for-ssh <<'SSH'
 #!/bin/bash
 while [[ $1 == -* ]]; do shift; done
 echo "$1" >> "$HOME/machines-used"
 shift
 if [[ $1 == -- ]]; then shift; fi
+export SHELL=/bin/sh
 cd "$HOME" && exec sh -c "$*"
 SSH
 chmod +x bin/a-shell-for-ssh
