@@ -67,16 +67,16 @@ struct Prepared {
   memory source, weights, bias, destination, scratchpad;
 };
 
-dnnl::primitive_attr Attributes(bool relu, bool accumulate) {
+dnnl::primitive_attr Attributes(bool relu, float slope, bool accumulate) {
   dnnl::primitive_attr attributes;
   attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
   attributes.set_fpmath_mode(dnnl::fpmath_mode::strict);
   dnnl::post_ops operations;
   if (accumulate) operations.append_sum(1.0f);
 #if LICHEN_ONEDNN_3
-  if (relu) operations.append_eltwise(dnnl::algorithm::eltwise_relu, 0.0f, 0.0f);
+  if (relu) operations.append_eltwise(dnnl::algorithm::eltwise_relu, slope, 0.0f);
 #else
-  if (relu) operations.append_eltwise(1.0f, dnnl::algorithm::eltwise_relu, 0.0f, 0.0f);
+  if (relu) operations.append_eltwise(1.0f, dnnl::algorithm::eltwise_relu, slope, 0.0f);
 #endif
   attributes.set_post_ops(operations);
   return attributes;
@@ -147,7 +147,7 @@ class OneDnnAccumulator : public IntegerAccumulator {
     auto found = prepared_.find({h, w});
     if (found == prepared_.end()) {
       Prepared p = Prepare(geometry_, h, w, memory::data_type::u8, memory::data_type::s8, memory::data_type::s32,
-                           Attributes(false, false), weights_, nullptr);
+                           Attributes(false, 0, false), weights_, nullptr);
       found = prepared_.emplace(std::make_pair(h, w), std::move(p)).first;
     }
     Execute(found->second, stream_, src, acc);
@@ -177,6 +177,7 @@ struct FloatConvolution::State {
   Geometry geometry;
   Options options;
   bool relu;
+  float slope;
   WeightStore weights;
   memory bias;
   dnnl::stream stream;
@@ -201,6 +202,7 @@ FloatConvolution::FloatConvolution(const FloatConvolutionData& data, const Optio
   state_.reset(new State{{data.in, data.out, data.kernel, data.stride},
                          options,
                          data.relu,
+                         data.slope,
                          WeightStore(dims, type, weight),
                          memory({{data.out}, memory::data_type::f32, memory::format_tag::x}, Cpu()),
                          dnnl::stream(Cpu()),
@@ -217,8 +219,8 @@ Status FloatConvolution::Run(const void* src, int h, int w, void* dst) {
     auto found = s.prepared.find({h, w});
     if (found == s.prepared.end()) {
       const auto output = s.options.half_output ? memory::data_type::bf16 : memory::data_type::f32;
-      Prepared p = Prepare(s.geometry, h, w, s.Type(), s.Type(), output, Attributes(s.relu, s.options.accumulate),
-                           s.weights, &s.bias);
+      Prepared p = Prepare(s.geometry, h, w, s.Type(), s.Type(), output,
+                           Attributes(s.relu, s.slope, s.options.accumulate), s.weights, &s.bias);
       found = s.prepared.emplace(std::make_pair(h, w), std::move(p)).first;
     }
     Execute(found->second, s.stream, src, dst);

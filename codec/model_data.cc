@@ -154,6 +154,8 @@ FloatConvolutionData ParseConvolution(const Section& section, const Json& json) 
   conv.kernel = IntIn(json, "kernel", 1, 7);
   conv.stride = IntIn(json, "stride", 1, 2);
   conv.relu = json.at("relu").get<bool>();
+  conv.slope = json.value("slope", 0.0f);
+  if (!(conv.slope >= 0 && conv.slope <= 1)) Section::Fail("a slope that is not between 0 and 1");
   if (conv.kernel % 2 == 0) Section::Fail("a kernel of even size");
   const std::string name = json.at("name").get<std::string>();
   conv.weight = section.Halves(name + ".weight", size_t(conv.out) * conv.in * conv.kernel * conv.kernel);

@@ -19,6 +19,7 @@ namespace lichen {
 struct FloatConvolutionData {
   int in = 0, out = 0, kernel = 1, stride = 1;
   bool relu = false;
+  float slope = 0;  // with relu: of what is below 0
   std::vector<float> weight, bias;
 };
 

@@ -36,7 +36,7 @@ Plane Convolve(const Plane& x, const FloatConvolutionData& conv) {
             }
           }
         }
-        out.v.push_back(static_cast<float>(conv.relu ? std::fmax(sum, 0) : sum));
+        out.v.push_back(static_cast<float>(conv.relu && sum < 0 ? sum * conv.slope : sum));
       }
     }
   }
@@ -116,6 +116,24 @@ TEST(TransformTest, Float32EqualsPlainLoops) {
     ASSERT_TRUE(z.ok());
     EXPECT_LT(RelativeError(*z, Reference(model.h_a, 300, expected).v), 1e-5);
   }
+}
+
+TEST(TransformTest, LeakyUnitsEqualPlainLoops) {
+  const ModelData& model = DataOf(*ToyModel());
+  std::vector<FloatLayer> leaky = model.g_s;
+  for (FloatLayer& layer : leaky) {
+    if (layer.type == FloatLayer::Type::kResidual) layer.a.slope = 0.25f;
+  }
+  const std::vector<float> y = Noise(size_t{6} * 4 * model.latent_channels, 1.0f);
+  const std::vector<float> expected = Reference(leaky, 300, {6, 4, model.latent_channels, y}).v;
+  EXPECT_GT(RelativeError(Reference(model.g_s, 300, {6, 4, model.latent_channels, y}).v.data(), expected), 1e-3);
+  Transform exact(leaky, 300, Precision::kFloat32), fast(leaky, 300, Precision::kBfloat16);
+  const auto a = exact.Run(y.data(), 6, 4);
+  ASSERT_TRUE(a.ok());
+  EXPECT_LT(RelativeError(*a, expected), 1e-5);
+  const auto b = fast.Run(y.data(), 6, 4);
+  if (!b.ok()) GTEST_SKIP() << "no bfloat16 here: " << b.status().message();
+  EXPECT_LT(RelativeError(*b, expected), 0.01);
 }
 
 TEST(TransformTest, Bfloat16IsCloseToFloat32) {

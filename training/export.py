@@ -4,6 +4,7 @@ The file is described in bitstream/FORMAT.md, "Model file". --tables takes the o
 entropy tables are Gaussian.
 """
 import argparse
+import copy
 import ctypes
 import ctypes.util
 import hashlib
@@ -64,12 +65,12 @@ class Section:
         return struct.pack('<III', len(raw), len(small), zlib.crc32(small)) + small
 
 
-def describe_convolution(section, name, conv, relu):
+def describe_convolution(section, name, conv, relu, slope=0):
     section.add(name + '.weight', 'f16', conv.weight)
     section.add(name + '.bias', 'f16', conv.bias)
     out, cin, kernel, _ = conv.weight.shape
     return {'type': 'convolution', 'name': name, 'in': cin, 'out': out, 'kernel': kernel, 'stride': conv.stride[0],
-            'relu': relu}
+            'relu': relu, **({'slope': slope} if slope else {})}
 
 
 def describe_transform(section, name, layers):
@@ -81,7 +82,7 @@ def describe_transform(section, name, layers):
         elif isinstance(m, nn.ReLU):
             described[-1]['relu'] = True
         elif isinstance(m, Residual):
-            described.append({'type': 'residual', 'a': describe_convolution(section, here + '.a', m.a, True),
+            described.append({'type': 'residual', 'a': describe_convolution(section, here + '.a', m.a, True, m.SLOPE),
                               'b': describe_convolution(section, here + '.b', m.b, False)})
         elif isinstance(m, SpaceToDepth):
             described.append({'type': 'space_to_depth', 'factor': m.factor})
@@ -131,7 +132,7 @@ def decoder_section(net, integers, name, tables):
 def fold_units(net):
     """h_a with the scaling of its input and output in its weights, so that it takes y as g_a gives it."""
     h_a = [m for m in net.h_a]
-    first, last = nn.Conv2d(*h_a[0].weight.shape[1::-1], 3, padding=1), nn.Conv2d(*h_a[-1].weight.shape[1::-1], 3, 2, 1)
+    first, last = (copy.deepcopy(h_a[i]) for i in (0, -1))
     units = (torch.exp2(net.unit_y) / UNITS_PER_STD)[None, :, None, None]
     first.weight.data, first.bias.data = h_a[0].weight.data * units.detach(), h_a[0].bias.data
     last.weight.data, last.bias.data = h_a[-1].weight.data * 16, h_a[-1].bias.data * 16

@@ -13,7 +13,8 @@ from exact import GAIN_UNIT, IntegerModel, at_quality
 from export import model_file
 from model import Lichen, start_from_klt
 
-TOY = dict(c4=16, c8=16, middle8=8, c16=16, middle16=8, M=16, Z=4, P=8, middle_context=8, n4=1, n8=1, n16=1, thin8=0)
+TOY = dict(c4=16, c8=16, middle8=8, c16=16, middle16=8, M=16, Z=4, P=8, middle_context=8, n4=1, n8=1, n16=1, thin8=0,
+           kernel_ha=3)
 
 
 def synthetic_pictures(n, size):
