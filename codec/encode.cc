@@ -24,6 +24,7 @@ namespace lichen {
 namespace {
 
 constexpr uint32_t kMaxSide = 1 << 24;
+constexpr int kMaxEffort = 1;
 
 Status Invalid(const std::string& message) { return Status(StatusCode::kInvalidArgument, message); }
 
@@ -43,6 +44,9 @@ Status CheckPicture(const ImageHeader& picture) {
 Result<bitstream::Header> MakeHeader(const ImageHeader& picture, const EncodeOptions& options, const ModelData& model) {
   if (!(options.quality >= 0 && options.quality <= 100)) {
     return Invalid("quality " + std::to_string(options.quality) + "; 0 to 100 expected");
+  }
+  if (options.effort < 0 || options.effort > kMaxEffort) {
+    return Invalid("effort " + std::to_string(options.effort) + "; 0 or 1 expected");
   }
   LICHEN_RETURN_IF_ERROR(CheckTarget(options));
   bitstream::Header header;
@@ -68,7 +72,9 @@ class Encoder {
         header_(header),
         model_(model),
         grid_(header),
-        tiles_(model, grid_, static_cast<int>(header.quality_index), options.threads),
+        tiles_(model, grid_, static_cast<int>(header.quality_index),
+               options.effort > 0 ? EntropyModel::Quantiser::kRateDistortion : EntropyModel::Quantiser::kNearest,
+               options.threads),
         margin_((MarginOf(model.g_a) + kLatentPixels - 1) / kLatentPixels) {
     const std::vector<FloatLayer>& last = analysis.g_a().last;
     if (!last.empty()) g_a_.emplace(last, static_cast<int>(header.quality_index), FastestPrecision());
@@ -195,7 +201,8 @@ Result<std::vector<uint8_t>> Encode(RowSource& source, const EncodeOptions& opti
     uint64_t memory = EncodeMemory(data, header, FastestPrecision(), options.threads);
     if (HasTarget(options)) {
       const TileGrid grid(header);
-      memory += std::min(SplitTransform(data.g_a).ElementsBetween(grid.height(), grid.width()) * sizeof(float), kKeptBytes);
+      memory +=
+          std::min(SplitTransform(data.g_a).ElementsBetween(grid.height(), grid.width()) * sizeof(float), kKeptBytes);
     }
     LICHEN_RETURN_IF_ERROR(CheckMemory(memory, options.max_memory_bytes, "encoding"));
     const ThreadScope one_thread(1);  // more where a window of g_a is worth it

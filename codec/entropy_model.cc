@@ -49,6 +49,7 @@ struct EntropyModel::Writer {
   const float* y;
   const float* z;
   const std::vector<bitstream::CdfTable>& tables;
+  const RateDistortion* rate_distortion;  // may be null
   bitstream::RansEncoder rans;
   std::vector<int32_t> rounded = {};
 
@@ -66,6 +67,10 @@ struct EntropyModel::Writer {
     for (int n = 0; n < coded; ++n) {
       const int32_t i = list[n];
       residual[i] = rounded[i];
+      if (rate_distortion && rounded[i] != 0) {
+        const float exact = y[at + i] - static_cast<float>(mean[i]) / (1 << kSixteenthBits);
+        residual[i] = rate_distortion->Choose(index[i], rounded[i], exact);
+      }
       rans.Put(tables[index[i]], residual[i]);
     }
   }
@@ -86,8 +91,9 @@ struct EntropyModel::Reader {
   bool Damaged() const { return rans.damaged(); }
 };
 
-EntropyModel::EntropyModel(const ModelData& model, int quality_index, IntegerEngine engine)
+EntropyModel::EntropyModel(const ModelData& model, int quality_index, IntegerEngine engine, Quantiser quantiser)
     : model_(model), tables_(TablesAtQuality(model, quality_index)) {
+  if (quantiser == Quantiser::kRateDistortion) rate_distortion_.emplace(model.tables);
   const int m = model.latent_channels, group = m / 4;
   for (const IntegerLayer& layer : model.h_s) h_s_.emplace_back(layer, engine);
   for (int k = 0; k < 4; ++k) {
@@ -114,7 +120,7 @@ EntropyModel::EntropyModel(const ModelData& model, int quality_index, IntegerEng
 }
 
 std::vector<uint8_t> EntropyModel::Encode(const float* y, const float* z, int h, int w, Latents* latents) {
-  Writer writer{y, z, model_.tables, {}};
+  Writer writer{y, z, model_.tables, rate_distortion_ ? &*rate_distortion_ : nullptr, {}};
   Code(writer, h, w, latents);
   return writer.rans.Finish();
 }

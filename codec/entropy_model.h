@@ -8,11 +8,13 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "codec/fixed_point.h"
 #include "codec/integer_network.h"
 #include "codec/model_data.h"
+#include "codec/rate_distortion.h"
 #include "lichen/status.h"
 
 namespace lichen {
@@ -27,8 +29,11 @@ struct Latents {
 /// Codes tiles of one quality. Not for use by two threads at once: it holds scratch memory.
 class EntropyModel {
  public:
-  /// Borrows `model`. REQUIRES: 0 <= quality_index <= kMaxQualityIndex
-  EntropyModel(const ModelData& model, int quality_index, IntegerEngine engine);
+  enum class Quantiser { kNearest, kRateDistortion };
+
+  /// Borrows `model`. quantiser: for Encode. REQUIRES: 0 <= quality_index <= kMaxQualityIndex
+  EntropyModel(const ModelData& model, int quality_index, IntegerEngine engine,
+               Quantiser quantiser = Quantiser::kNearest);
 
   /// y: [h][w][M] in quantisation steps; z: [ceil(h/4)][ceil(w/4)][Z] likewise. Returns the tile's bytes; `latents` is
   /// set to what a decoder will get from them.
@@ -51,6 +56,7 @@ class EntropyModel {
 
   const ModelData& model_;
   QualityTables tables_;
+  std::optional<RateDistortion> rate_distortion_;
   std::vector<IntegerConvolution> h_s_;
   std::array<std::vector<IntegerConvolution>, 4> context_;  // without the heads
   std::array<std::vector<IntegerConvolution>, 4> heads_;    // [step][group]: means of the group, then scales

@@ -23,11 +23,11 @@ namespace lichen {
 class TileEncoder {
  public:
   /// Borrows `model`.
-  TileEncoder(const ModelData& model, int quality_index)
+  TileEncoder(const ModelData& model, int quality_index, EntropyModel::Quantiser quantiser)
       : model_(model),
         tables_(TablesAtQuality(model, quality_index)),
         h_a_(model.h_a, quality_index, FastestPrecision()),
-        entropy_model_(model, quality_index, IntegerEngine::kFast) {}
+        entropy_model_(model, quality_index, IntegerEngine::kFast, quantiser) {}
 
   /// y: the tile's first position, in rows of `row_positions` positions. errors: kOutOfMemory, kInternal
   Result<std::vector<uint8_t>> Encode(const float* y, int row_positions, int h, int w) {
@@ -71,8 +71,9 @@ class TileEncoder {
 class TileRowEncoder {
  public:
   /// Borrows everything but `threads`: at most this many, 0 for as many as there are processors.
-  TileRowEncoder(const ModelData& model, const TileGrid& grid, int quality_index, int threads)
-      : model_(model), grid_(grid), quality_index_(quality_index), threads_(threads) {}
+  TileRowEncoder(const ModelData& model, const TileGrid& grid, int quality_index, EntropyModel::Quantiser quantiser,
+                 int threads)
+      : model_(model), grid_(grid), quality_index_(quality_index), quantiser_(quantiser), threads_(threads) {}
 
   /// band: [rows of the tiles][grid width][M]. Calls consume(column, tile), which gives a Status, in order, from the
   /// calling thread. errors: those of consume; kOutOfMemory, kInternal
@@ -86,7 +87,7 @@ class TileRowEncoder {
       std::vector<Result<std::vector<uint8_t>>> tiles(count, std::vector<uint8_t>());
       InParallel(threads, count, [&](int thread, int i) {
         std::unique_ptr<TileEncoder>& encoder = encoders_[thread];
-        if (!encoder) encoder = std::make_unique<TileEncoder>(model_, quality_index_);
+        if (!encoder) encoder = std::make_unique<TileEncoder>(model_, quality_index_, quantiser_);
         const Span span = grid_.Column(first + i);
         tiles[i] = encoder->Encode(band + static_cast<size_t>(span.begin) * model_.latent_channels, grid_.width(), h,
                                    span.size());
@@ -102,7 +103,9 @@ class TileRowEncoder {
  private:
   const ModelData& model_;
   const TileGrid& grid_;
-  int quality_index_, threads_;
+  int quality_index_;
+  EntropyModel::Quantiser quantiser_;
+  int threads_;
   std::vector<std::unique_ptr<TileEncoder>> encoders_;  // by thread
 };
 

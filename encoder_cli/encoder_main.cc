@@ -50,6 +50,7 @@ struct Options : CommonOptions {
   double target_bits_per_pixel = 0;
   double target_psnr = 0;
   uint32_t tile_size = 1024;
+  int effort = 1;
   bool strip = false;
 };
 
@@ -90,6 +91,10 @@ void AddOptions(CLI::App* app, Options* options) {
   psnr->excludes(quality)->excludes(size)->excludes(bpp);
   app->add_flag("--strip", options->strip, "Leave out ICC profile, EXIF and XMP, which are kept otherwise");
   AddCommonOptions(app, options);
+  app->add_option("--effort", options->effort,
+                  "0: round latents to the nearest; 1: where it saves more than it costs, towards 0 (default 1)")
+      ->option_text("N")
+      ->check(CLI::IsMember({"0", "1"}));
   app->add_option("--tile-size", options->tile_size,
                   "Pixels a side of what can be decoded alone: 64, 128, 256, ... 32768 (default 1024)")
       ->option_text("N")
@@ -113,6 +118,7 @@ Result<std::vector<uint8_t>> Compress(image_io::PictureSource& source, const Opt
   encode_options.target_psnr = options.target_psnr;
   encode_options.threads = options.threads;
   encode_options.tile_size = options.tile_size;
+  encode_options.effort = options.effort;
   encode_options.strip_metadata = options.strip;
   encode_options.max_memory_bytes = options.max_memory;
   encode_options.model = model;

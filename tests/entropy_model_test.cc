@@ -71,6 +71,25 @@ TEST(EntropyModelTest, OutliersAreLimitedAndSurvive) {
   EXPECT_EQ(encoded.z_hat[1], 12000);
 }
 
+TEST(EntropyModelTest, RateDistortionSavesBytesAndDecodes) {
+  const ModelData& model = DataOf(*ToyModel());
+  const int h = 16, w = 24, m = model.latent_channels;
+  std::vector<float> y(static_cast<size_t>(h) * w * m), z(static_cast<size_t>(4) * 6 * model.hyper_channels);
+  std::mt19937 random(7);
+  std::normal_distribution<float> normal(0, 1);
+  for (float& v : y) v = normal(random);
+  for (float& v : z) v = normal(random);
+  using Quantiser = EntropyModel::Quantiser;
+  EntropyModel nearest(model, 300, IntegerEngine::kFast);
+  EntropyModel optimised(model, 300, IntegerEngine::kFast, Quantiser::kRateDistortion);
+  Latents a, b, decoded;
+  const std::vector<uint8_t> more = nearest.Encode(y.data(), z.data(), h, w, &a);
+  const std::vector<uint8_t> less = optimised.Encode(y.data(), z.data(), h, w, &b);
+  EXPECT_LT(less.size(), more.size());
+  ASSERT_TRUE(nearest.Decode(less.data(), less.size(), h, w, &decoded).ok());
+  EXPECT_EQ(decoded.y_hat, b.y_hat);
+}
+
 TEST(EntropyModelTest, AnotherQualityOrModelStateIsReportedAsDamage) {
   const ModelData& model = DataOf(*ToyModel());
   std::vector<float> y(static_cast<size_t>(8) * 8 * model.latent_channels),

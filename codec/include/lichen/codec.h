@@ -54,6 +54,7 @@ struct EncodeOptions {
   uint64_t target_bytes = 0;         // the size of the file instead of a quality; 0: none
   double target_bits_per_pixel = 0;  // the same as bits per pixel of the picture; 0: none
   double target_psnr = 0;            // dB, over the colours of the picture as Decode gives it; 0: none
+  int effort = 1;                    // 0: latents are rounded to the nearest, 1: to what costs least
   int threads = 0;                   // at most this many; 0: as many as the machine has
   uint32_t tile_size = 1024;         // pixels a side of what can be decoded alone: 64, 128, ..., 32768
   std::shared_ptr<const Model> model;             // null: the default model
