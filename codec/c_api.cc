@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "bitstream/container.h"
+#include "codec/view.h"
 #include "lichen/codec.h"
 #include "lichen/lichen.h"
 
@@ -139,6 +140,7 @@ struct lichen_decoder : Handle {
   const uint8_t* data = nullptr;  // the caller's; null: no file is open
   size_t size = 0;
   lichen::Info info;
+  uint32_t output_width = 0, output_height = 0;  // of the region at the scale; 0 where it is not inside the picture
 };
 
 namespace {
@@ -190,6 +192,19 @@ Status CheckLimits(const lichen::Info& info, const lichen_decoder& decoder) {
                                                   " bytes of metadata, at most " +
                                                   std::to_string(decoder.max_metadata) + " are allowed");
   }
+  return Status();
+}
+
+/// Sets the size of the output. errors: kInvalidArgument where the region is not inside the picture
+Status SetOutput(lichen_decoder* decoder) {
+  decoder->output_width = decoder->output_height = 0;
+  lichen::bitstream::Header header;
+  header.width = decoder->info.width;
+  header.height = decoder->info.height;
+  LICHEN_ASSIGN_OR_RETURN(const lichen::View view,
+                          lichen::MakeView(header, decoder->options.region, decoder->options.scale));
+  decoder->output_width = static_cast<uint32_t>(view.columns.size());
+  decoder->output_height = static_cast<uint32_t>(view.rows.size());
   return Status();
 }
 
@@ -356,17 +371,49 @@ lichen_status lichen_decoder_set_progress(lichen_decoder* decoder, lichen_progre
   return Call(decoder, [&] { return decoder->options.progress = CallbackOf(progress, user), Status(); });
 }
 
+lichen_status lichen_decoder_set_region(lichen_decoder* decoder, uint32_t x, uint32_t y, uint32_t width,
+                                        uint32_t height) {
+  return Call(decoder, [&]() -> Status {
+    const bool whole = x == 0 && y == 0 && width == 0 && height == 0;
+    if (!whole && (width == 0 || height == 0)) {
+      return Invalid("a region of " + std::to_string(width) + "x" + std::to_string(height) +
+                     " pixels is empty; give all four as 0 for the whole picture");
+    }
+    const lichen::Region before = decoder->options.region;
+    decoder->options.region = {x, y, width, height};
+    const Status status = decoder->data != nullptr ? SetOutput(decoder) : Status();
+    if (!status.ok()) {
+      decoder->options.region = before;
+      (void)SetOutput(decoder);
+    }
+    return status;
+  });
+}
+
+lichen_status lichen_decoder_set_scale(lichen_decoder* decoder, int denominator) {
+  return Call(decoder, [&]() -> Status {
+    if (denominator != 1 && denominator != 2 && denominator != 4 && denominator != 8 && denominator != 16) {
+      return Invalid("the scale must be 1/1, 1/2, 1/4, 1/8 or 1/16, not 1/" + std::to_string(denominator));
+    }
+    decoder->options.scale = denominator;
+    if (decoder->data != nullptr) (void)SetOutput(decoder);  // fails only where it did before
+    return Status();
+  });
+}
+
 lichen_status lichen_decoder_open(lichen_decoder* decoder, const void* data, size_t size) {
   return Call(decoder, [&]() -> Status {
     decoder->data = nullptr;
     decoder->size = 0;
     decoder->info = {};
+    decoder->output_width = decoder->output_height = 0;
     if (data == nullptr) return Invalid("the file is NULL");
     LICHEN_ASSIGN_OR_RETURN(lichen::Info info, lichen::Inspect(static_cast<const uint8_t*>(data), size));
     LICHEN_RETURN_IF_ERROR(CheckLimits(info, *decoder));
     decoder->data = static_cast<const uint8_t*>(data);
     decoder->size = size;
     decoder->info = std::move(info);
+    (void)SetOutput(decoder);  // of a region outside the picture decoding tells
     return Status();
   });
 }
@@ -385,10 +432,19 @@ const char* lichen_decoder_model_id(const lichen_decoder* decoder) {
   return decoder != nullptr ? decoder->info.model_id.c_str() : "";
 }
 
+uint32_t lichen_decoder_output_width(const lichen_decoder* decoder) {
+  return decoder != nullptr ? decoder->output_width : 0;
+}
+
+uint32_t lichen_decoder_output_height(const lichen_decoder* decoder) {
+  return decoder != nullptr ? decoder->output_height : 0;
+}
+
 uint64_t lichen_decoder_pixel_bytes(const lichen_decoder* decoder) {
   if (decoder == nullptr) return 0;
   const lichen::Info& info = decoder->info;  // sides of at most 2^24 and 8 bytes a pixel: no overflow
-  return uint64_t{info.width} * info.height * static_cast<uint64_t>(info.channels * (info.bit_depth / 8));
+  return uint64_t{decoder->output_width} * decoder->output_height *
+         static_cast<uint64_t>(info.channels * (info.bit_depth / 8));
 }
 
 uint64_t lichen_decoder_metadata_bytes(const lichen_decoder* decoder, lichen_metadata kind) {

@@ -6,6 +6,7 @@
  *   ./ppm_lichen encode photo.ppm photo.lic 75
  *   ./ppm_lichen info photo.lic
  *   ./ppm_lichen decode photo.lic photo.ppm
+ *   ./ppm_lichen decode photo.lic preview.ppm 8
  */
 #include <lichen/lichen.h>
 #include <stdio.h>
@@ -77,8 +78,8 @@ end:
   return ok;
 }
 
-/* Shows facts where `to` is NULL, otherwise decodes. */
-static int decode(const char* from, const char* to) {
+/* Shows facts where `to` is NULL, otherwise decodes, at 1/denominator of the size. */
+static int decode(const char* from, const char* to, int denominator) {
   size_t size = 0;
   uint8_t* lic = read_file(from, &size);
   uint8_t* pixels = NULL;
@@ -89,7 +90,8 @@ static int decode(const char* from, const char* to) {
 
   if (lic == NULL || decoder == NULL) goto end;
   lichen_decoder_set_max_pixels(decoder, 100000000); /* what this program is ready to hold in memory */
-  if (lichen_decoder_open(decoder, lic, size) != LICHEN_OK) {
+  if (lichen_decoder_set_scale(decoder, denominator) != LICHEN_OK ||
+      lichen_decoder_open(decoder, lic, size) != LICHEN_OK) {
     fprintf(stderr, "%s: %s\n", from, lichen_decoder_error(decoder));
     goto end;
   }
@@ -114,8 +116,8 @@ static int decode(const char* from, const char* to) {
     fprintf(stderr, "%s: %s\n", from, lichen_decoder_error(decoder));
     goto end;
   }
-  sprintf(header, "P6\n%u %u\n255\n", (unsigned)lichen_decoder_width(decoder),
-          (unsigned)lichen_decoder_height(decoder));
+  sprintf(header, "P6\n%u %u\n255\n", (unsigned)lichen_decoder_output_width(decoder),
+          (unsigned)lichen_decoder_output_height(decoder));
   ok = write_file(to, header, strlen(header), pixels, pixel_bytes);
 end:
   free(pixels);
@@ -128,15 +130,15 @@ int main(int argc, char** argv) {
   int ok = 0;
   if (argc == 5 && strcmp(argv[1], "encode") == 0) {
     ok = encode(argv[2], argv[3], atof(argv[4]));
-  } else if (argc == 4 && strcmp(argv[1], "decode") == 0) {
-    ok = decode(argv[2], argv[3]);
+  } else if ((argc == 4 || argc == 5) && strcmp(argv[1], "decode") == 0) {
+    ok = decode(argv[2], argv[3], argc == 5 ? atoi(argv[4]) : 1);
   } else if (argc == 3 && strcmp(argv[1], "info") == 0) {
-    ok = decode(argv[2], NULL);
+    ok = decode(argv[2], NULL, 1);
   } else {
     fprintf(stderr,
             "Lichen %s\n"
             "usage: ppm_lichen encode PPM LIC QUALITY\n"
-            "       ppm_lichen decode LIC PPM\n"
+            "       ppm_lichen decode LIC PPM [1|2|4|8|16]    at this fraction of its size\n"
             "       ppm_lichen info LIC\n",
             lichen_version());
     return 2;

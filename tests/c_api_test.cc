@@ -249,6 +249,77 @@ TEST(CApiTest, SixteenBitsGoThrough) {
   EXPECT_GT(finer, back.size() / 2) << "not only the values of 8 bits";
 }
 
+TEST(CApiTest, RegionsAndScalesGiveThePixelsOfTheCppInterface) {
+  for (int channels = 1; channels <= 4; ++channels) {
+    const Image image = test::SyntheticImage(150, 70, channels);
+    const Encoder encoder = ToyEncoder();
+    ASSERT_EQ(lichen_encoder_set_tile_size(encoder.get(), 64), LICHEN_OK);
+    const Bytes file = Compressed(encoder.get(), image);
+    const Decoder decoder = ToyDecoder();
+    for (const Region region : {Region{}, Region{0, 0, 150, 70}, Region{37, 11, 70, 50}, Region{149, 69, 1, 1}}) {
+      for (const int scale : {1, 2, 4, 8, 16}) {
+        DecodeOptions options;
+        options.model = test::ToyModel();
+        options.region = region;
+        options.scale = scale;
+        const auto expected = Decode(file.data(), file.size(), options);
+        ASSERT_TRUE(expected.ok()) << expected.status().message();
+
+        ASSERT_EQ(lichen_decoder_set_region(decoder.get(), region.x, region.y, region.width, region.height), LICHEN_OK);
+        ASSERT_EQ(lichen_decoder_set_scale(decoder.get(), scale), LICHEN_OK);
+        EXPECT_EQ(Pixels(decoder.get(), file), expected->pixels) << "scale 1/" << scale;
+        EXPECT_EQ(lichen_decoder_output_width(decoder.get()), expected->width);
+        EXPECT_EQ(lichen_decoder_output_height(decoder.get()), expected->height);
+        EXPECT_EQ(lichen_decoder_pixel_bytes(decoder.get()), expected->pixels.size());
+        EXPECT_EQ(lichen_decoder_width(decoder.get()), 150u) << "a fact about the file";
+        EXPECT_EQ(lichen_decoder_height(decoder.get()), 70u);
+      }
+    }
+  }
+}
+
+TEST(CApiTest, RegionAndScaleCanBeSetBeforeAndAfterOpening) {
+  const Encoder encoder = ToyEncoder();
+  const Bytes large = Compressed(encoder.get(), test::SyntheticImage(50, 30));
+  const Bytes small = Compressed(encoder.get(), test::SyntheticImage(20, 10));
+  const Decoder decoder = ToyDecoder();
+  lichen_decoder* const d = decoder.get();
+  ASSERT_EQ(lichen_decoder_set_region(d, 10, 5, 21, 20), LICHEN_OK);
+  EXPECT_EQ(lichen_decoder_output_width(d), 0u) << "no file is open";
+  ASSERT_EQ(lichen_decoder_open(d, large.data(), large.size()), LICHEN_OK);
+  EXPECT_EQ(lichen_decoder_pixel_bytes(d), 21u * 20 * 3);
+  ASSERT_EQ(lichen_decoder_set_scale(d, 4), LICHEN_OK);
+  EXPECT_EQ(lichen_decoder_output_width(d), 6u) << "of the squares from 8 to 32";
+  EXPECT_EQ(lichen_decoder_output_height(d), 6u) << "of the squares from 4 to 28";
+  EXPECT_EQ(lichen_decoder_pixel_bytes(d), 6u * 6 * 3);
+
+  EXPECT_EQ(lichen_decoder_set_region(d, 40, 0, 11, 30), LICHEN_INVALID_ARGUMENT);
+  EXPECT_STREQ(lichen_decoder_error(d), "the region of 11x30 pixels at 40,0 is not inside the picture of 50x30");
+  EXPECT_EQ(lichen_decoder_set_region(d, UINT32_MAX, 0, 2, 30), LICHEN_INVALID_ARGUMENT) << "its end is beyond 2^32";
+  EXPECT_EQ(lichen_decoder_set_region(d, 3, 3, 0, 4), LICHEN_INVALID_ARGUMENT);
+  EXPECT_STREQ(lichen_decoder_error(d), "a region of 0x4 pixels is empty; give all four as 0 for the whole picture");
+  for (const int scale : {-1, 0, 3, 6, 32}) {
+    EXPECT_EQ(lichen_decoder_set_scale(d, scale), LICHEN_INVALID_ARGUMENT) << scale;
+    EXPECT_STREQ(lichen_decoder_error(d),
+                 ("the scale must be 1/1, 1/2, 1/4, 1/8 or 1/16, not 1/" + std::to_string(scale)).c_str());
+  }
+  EXPECT_EQ(lichen_decoder_pixel_bytes(d), 6u * 6 * 3) << "after an error the settings are those of before";
+
+  ASSERT_EQ(lichen_decoder_open(d, small.data(), small.size()), LICHEN_OK) << "it can be looked at";
+  EXPECT_EQ(lichen_decoder_width(d), 20u);
+  EXPECT_EQ(lichen_decoder_output_width(d), 0u);
+  EXPECT_EQ(lichen_decoder_pixel_bytes(d), 0u);
+  Bytes pixels(50 * 30 * 3);
+  EXPECT_EQ(lichen_decoder_decode(d, pixels.data(), pixels.size(), 0), LICHEN_INVALID_ARGUMENT);
+  EXPECT_STREQ(lichen_decoder_error(d), "the region of 21x20 pixels at 10,5 is not inside the picture of 20x10");
+  ASSERT_EQ(lichen_decoder_set_region(d, 0, 0, 0, 0), LICHEN_OK);
+  EXPECT_EQ(lichen_decoder_pixel_bytes(d), 5u * 3 * 3);
+  EXPECT_EQ(lichen_decoder_decode(d, pixels.data(), 5 * 3 * 3 - 1, 0), LICHEN_INVALID_ARGUMENT);
+  EXPECT_EQ(lichen_decoder_decode(d, pixels.data(), 5 * 3 * 3, 0), LICHEN_OK);
+  EXPECT_EQ(lichen_decoder_open(d, small.data(), 20), LICHEN_TRUNCATED);
+  EXPECT_EQ(lichen_decoder_output_height(d), 0u) << "no file is open";
+}
+
 TEST(CApiTest, EveryTruncationAndOtherBytesAreErrorsWithASentence) {
   const Bytes file = Compressed(ToyEncoder().get(), test::SyntheticImage(16, 16));
   const Decoder decoder = ToyDecoder();
@@ -324,6 +395,10 @@ TEST(CApiTest, NullHandlesAreRefused) {
   EXPECT_EQ(lichen_decoder_decode(nullptr, &size, sizeof size, 0), LICHEN_INVALID_ARGUMENT);
   EXPECT_EQ(lichen_decoder_width(nullptr), 0u);
   EXPECT_EQ(lichen_decoder_pixel_bytes(nullptr), 0u);
+  EXPECT_EQ(lichen_decoder_output_width(nullptr), 0u);
+  EXPECT_EQ(lichen_decoder_output_height(nullptr), 0u);
+  EXPECT_EQ(lichen_decoder_set_region(nullptr, 0, 0, 1, 1), LICHEN_INVALID_ARGUMENT);
+  EXPECT_EQ(lichen_decoder_set_scale(nullptr, 2), LICHEN_INVALID_ARGUMENT);
   EXPECT_STREQ(lichen_decoder_model_id(nullptr), "");
 }
 

@@ -20,6 +20,14 @@ for file in before after; do tail -c "$(wc -c < "$raw")" $file.ppm | od -An -v -
 paste before after | awk '{ d = $1 - $2; sum += d * d } END { mean = sum / NR; print "mean squared error", mean; exit mean > 100 }' ||
   fail "another picture"
 
+"$example" decode a.lic preview.ppm 4
+quarter=$(echo "$3" | awk '{ print int(($1 + 3) / 4), int(($2 + 3) / 4) }')
+[ "$(sed -n 2p preview.ppm)" = "$quarter" ] || fail "a preview of another size"
+[ "$(wc -c < preview.ppm)" -eq "$(echo "$quarter" | awk '{ print length($0) + 8 + $1 * $2 * 3 }')" ] ||
+  fail "a preview with rows missing"
+if "$example" decode a.lic none.ppm 3 2> error; then fail "a scale of 1/3"; fi
+grep -q '^a.lic: the scale must be' error || fail "no sentence: $(cat error)"
+
 head -c 40 a.lic > cut.lic
 if "$example" decode cut.lic cut.ppm 2> error; then fail "half a file was decoded"; fi
 grep -q '^cut.lic: .*[a-z]' error || fail "no sentence: $(cat error)"

@@ -68,6 +68,50 @@ class PillowTest(unittest.TestCase):
             with Image.open(os.path.join(folder, "no-name-to-judge-by")) as image:
                 self.assertEqual(image.format, "LICHEN")
 
+    def test_drafts_are_decoded_at_a_scale(self):
+        file = io.BytesIO()
+        photo(size=(203, 131)).save(file, "LICHEN", quality=90)
+        whole = Image.open(file)
+        for asked, scale, size in (
+            ((203, 131), 1, (203, 131)),
+            ((102, 66), 1, (203, 131)),
+            ((101, 65), 2, (102, 66)),
+            ((50, 32), 4, (51, 33)),
+            ((25.0, 12.5), 8, (26, 17)),
+            ((12, 8), 16, (13, 9)),
+            ((1, 1), 16, (13, 9)),
+            ((500, 500), 1, (203, 131)),
+        ):
+            with self.subTest(asked):
+                image = Image.open(file)
+                self.assertEqual(image.draft(None, asked), ("RGB", (0, 0, 203 / scale, 131 / scale)))
+                self.assertEqual(image.size, size)
+                self.assertIsNone(image.draft(None, (1, 1)), "only once, as of JPEG")
+                self.assertEqual((image.load() is not None, image.size, image.mode), (True, size, "RGB"))
+                self.assertLess(rms(image, whole.reduce(scale)), 4)
+                self.assertIsNone(image.draft(None, (1, 1)), "there are pixels already")
+        self.assertIsNone(Image.open(file).draft("L", None))
+
+    def test_thumbnails_need_less_than_the_picture(self):
+        for mode in ("L", "LA", "RGB", "RGBA"):
+            with self.subTest(mode):
+                file = io.BytesIO()
+                photo(mode, (400, 320)).save(file, "LICHEN", quality=90)
+                full = Image.open(file)
+                full.load()  # all of it, since it is loaded when thumbnail() asks for less
+                quick = Image.open(file)
+                decoded = []
+                decode = quick._decoder.decode
+                quick._decoder.decode = lambda: decoded.append(decode()) or decoded[0]
+                for image in (full, quick):
+                    image.thumbnail((50, 50))
+                self.assertEqual(len(decoded[0]), 100 * 80 * len(mode))
+                self.assertEqual((quick.size, quick.mode), ((50, 40), mode))
+                # What is nearly transparent has hardly any colour left, so they are compared premultiplied.
+                a, b = (image.convert("RGBA").convert("RGBa") for image in (full, quick))
+                for channel in range(4):
+                    self.assertLess(rms(a.getchannel(channel), b.getchannel(channel)), 4)
+
     def test_the_tools_and_the_plugin_give_the_same(self):
         tools = [os.environ.get("LICHEN_ENC"), os.environ.get("LICHEN_DEC")]
         if not all(tools):

@@ -10,6 +10,8 @@
 Modes L, LA, RGB and RGBA are kept, and ICC profile, EXIF and XMP go through as `icc_profile`, `exif` and `xmp`. Pictures of
 16 bits a sample open as I;16 when they are gray; of colours Pillow keeps the upper 8 bits, as of PNG.
 
+Where less will do, thumbnail() and draft() have the picture decoded at 1/2, 1/4, 1/8 or 1/16 of its size, as of JPEG.
+
 Arguments of save(): quality (0..100, default 50), tile_size, threads, icc_profile, exif, xmp; None leaves metadata out.
 """
 
@@ -65,6 +67,19 @@ class LichenImageFile(ImageFile.ImageFile):
                 self.info[name] = prefix + data
         self.info["quality"] = self._decoder.quality
         self.tile = []
+        self._drafted = False
+
+    def draft(self, mode, size):
+        """As for JPEG: the smallest scale at which the picture is not smaller than `size`. Modes are not changed."""
+        if self._decoder is None or self._drafted or size is None:
+            return None
+        width, height = self.size
+        wanted = min(width // size[0], height // size[1])
+        scale = next(s for s in (16, 8, 4, 2, 1) if s <= max(wanted, 1))
+        self._decoder.set_scale(scale)
+        self._size = self._decoder.size
+        self._drafted = True
+        return self.mode, (0, 0, width / scale, height / scale)
 
     def load(self):
         if self._decoder is not None:

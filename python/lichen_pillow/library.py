@@ -12,7 +12,7 @@ _OK = 0
 LIMIT_EXCEEDED = 7
 OUT_OF_MEMORY = 8
 
-_API_VERSION = 1  # that of the functions used here
+_API_VERSION = 2  # that of the functions used here
 
 _bytes_pointer = ctypes.POINTER(ctypes.c_ubyte)
 
@@ -60,9 +60,10 @@ def _declare(library):
         ("decoder_free", None, handle),
         ("decoder_error", data, handle),
         ("decoder_set_max_pixels", status, handle, ctypes.c_uint64),
+        ("decoder_set_scale", status, handle, integer),
         ("decoder_open", status, handle, data, size),
-        ("decoder_width", ctypes.c_uint32, handle),
-        ("decoder_height", ctypes.c_uint32, handle),
+        ("decoder_output_width", ctypes.c_uint32, handle),
+        ("decoder_output_height", ctypes.c_uint32, handle),
         ("decoder_channels", integer, handle),
         ("decoder_bit_depth", integer, handle),
         ("decoder_quality", ctypes.c_double, handle),
@@ -137,17 +138,28 @@ class Encoder(_Handle):
 
 
 class Decoder(_Handle):
-    """Of a whole file in memory. max_pixels: refuse pictures that declare more."""
+    """Of a whole file in memory. max_pixels: refuse pictures that declare more. `size`: of what decode() gives."""
 
     def __init__(self, data, max_pixels):
         super().__init__("decoder")
         self._data = data  # the library borrows it
         self._call("set_max_pixels", max_pixels)
         self._call("open", data, len(data))
-        self.size = (_lib.lichen_decoder_width(self._handle), _lib.lichen_decoder_height(self._handle))
+        self._update_size()
         self.channels = _lib.lichen_decoder_channels(self._handle)
         self.bit_depth = _lib.lichen_decoder_bit_depth(self._handle)
         self.quality = _lib.lichen_decoder_quality(self._handle)
+
+    def _update_size(self):
+        self.size = (
+            _lib.lichen_decoder_output_width(self._handle),
+            _lib.lichen_decoder_output_height(self._handle),
+        )
+
+    def set_scale(self, denominator):
+        """1, 2, 4, 8 or 16: what the sides are divided by, rounded up."""
+        self._call("set_scale", denominator)
+        self._update_size()
 
     def metadata(self, kind):
         """Bytes; empty where there is none."""
