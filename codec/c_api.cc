@@ -245,6 +245,14 @@ lichen_status lichen_encoder_set_threads(lichen_encoder* encoder, int threads) {
   return Call(encoder, [&] { return SetThreads(threads, &encoder->options.threads); });
 }
 
+lichen_status lichen_encoder_set_effort(lichen_encoder* encoder, int effort) {
+  return Call(encoder, [&] {
+    if (effort != 0 && effort != 1) return Invalid("the effort must be 0 or 1, not " + std::to_string(effort));
+    encoder->options.effort = effort;
+    return Status();
+  });
+}
+
 lichen_status lichen_encoder_set_tile_size(lichen_encoder* encoder, uint32_t tile_size) {
   return Call(encoder, [&] {
     if (tile_size < 64 || tile_size > 32768 || (tile_size & (tile_size - 1)) != 0) {

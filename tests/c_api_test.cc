@@ -97,6 +97,19 @@ TEST(CApiTest, TheBuiltInModelNeedsNoSetting) {
   EXPECT_GT(test::Psnr(image.pixels, Pixels(decoder.get(), Compressed(encoder.get(), image))), 25);
 }
 
+TEST(CApiTest, EffortIsThatOfTheCppInterface) {
+  const Image image = test::SyntheticImage(96, 64);
+  const Encoder encoder(lichen_encoder_new(), lichen_encoder_free);
+  const Bytes costing_least = Compressed(encoder.get(), image);
+  EXPECT_EQ(lichen_encoder_set_effort(encoder.get(), 0), LICHEN_OK);
+  const Bytes nearest = Compressed(encoder.get(), image);
+  EXPECT_LT(costing_least.size(), nearest.size());
+  EncodeOptions options;
+  EXPECT_EQ(*Encode(image, options), costing_least);
+  options.effort = 0;
+  EXPECT_EQ(*Encode(image, options), nearest);
+}
+
 TEST(CApiTest, RowsMayLieApart) {
   const Image image = test::SyntheticImage(37, 21);
   const size_t row = image.RowBytes(), stride = row + 13;
@@ -352,6 +365,8 @@ TEST(CApiTest, WrongArgumentsAreErrorsWithASentence) {
                                      lichen_encoder_set_quality(e, NAN),
                                      lichen_encoder_set_threads(e, -1),
                                      lichen_encoder_set_threads(e, 1025),
+                                     lichen_encoder_set_effort(e, 2),
+                                     lichen_encoder_set_effort(e, -1),
                                      lichen_encoder_set_tile_size(e, 100),
                                      lichen_encoder_set_tile_size(e, 32),
                                      lichen_encoder_set_tile_size(e, 65536),

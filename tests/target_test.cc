@@ -120,7 +120,7 @@ TEST(TargetTest, PsnrOf16BitsIsMeasuredOn16Bits) {
   options.target_psnr = PsnrOf(*Encode(shallow, options), shallow);
   const auto file = Encode(image, options);
   ASSERT_TRUE(file.ok()) << file.status().message();
-  EXPECT_NEAR(QualityOf(*file), 50, 2);
+  EXPECT_NEAR(QualityOf(*file), 50, 4);  // the toy model gains little from one quality to the next
 }
 
 TEST(TargetTest, WhatIsOutOfReachIsAnErrorWithTheRange) {

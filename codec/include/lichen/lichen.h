@@ -89,6 +89,8 @@ LICHEN_API lichen_status lichen_encoder_set_target_bytes(lichen_encoder* encoder
 LICHEN_API lichen_status lichen_encoder_set_target_bits_per_pixel(lichen_encoder* encoder, double bits);
 /** Instead of a quality: a PSNR of at least this many dB, and at most 0.05 dB more; 0, unless set: none. */
 LICHEN_API lichen_status lichen_encoder_set_target_psnr(lichen_encoder* encoder, double psnr);
+/** 0: latents are rounded to the nearest; 1, unless set: to what costs least. Since version 2 of this interface. */
+LICHEN_API lichen_status lichen_encoder_set_effort(lichen_encoder* encoder, int effort);
 /** At most this many threads, 1..1024; 0, unless set: as many as the machine has. */
 LICHEN_API lichen_status lichen_encoder_set_threads(lichen_encoder* encoder, int threads);
 /** Pixels a side of what can be decoded alone: 64, 128, 256, ... 32768; 1024 unless set. */
