@@ -20,7 +20,9 @@ constexpr std::array<uint8_t, 8> kSignature = {0x89, 'L', 'I', 'C', '\r', '\n', 
 
 constexpr char kHeadType[] = "HEAD";
 constexpr char kAlphaType[] = "ALPH";
-constexpr char kDataType[] = "DATA";
+
+// By Coding.
+constexpr std::array<const char*, 2> kDataTypes = {"DATA", "DCTD"};
 
 // By MetadataKind, in the order they have in a file.
 struct MetadataType {
@@ -300,7 +302,7 @@ Status SkipAncillary(ByteReader& file, const uint8_t* data, const Chunk& chunk) 
                 "chunk " + chunk.type + " is needed to show this file but unknown to this build; update the decoder");
 }
 
-// ---- DATA: the tile table, then the tiles ----
+// ---- DATA and DCTD: the tile table, then the tiles ----
 
 // Reads the table and its checksum; offsets count from the first tile.
 Result<std::vector<TileSpan>> ReadTileTable(ByteReader& file, const uint8_t* data, const Chunk& chunk,
@@ -308,7 +310,7 @@ Result<std::vector<TileSpan>> ReadTileTable(ByteReader& file, const uint8_t* dat
   // Before anything is allocated: can the payload hold the table at all, and can the file?
   const uint64_t least = tile_count * kMinTableEntry + kCrcSize;
   if (least > chunk.length) {
-    return Damaged("DATA chunk: " + CountOf(chunk.length, "byte") + " cannot hold the table of " +
+    return Damaged(chunk.type + " chunk: " + CountOf(chunk.length, "byte") + " cannot hold the table of " +
                    CountOf(tile_count, "tile"));
   }
   if (least > file.remaining()) {
@@ -336,13 +338,13 @@ Result<std::vector<TileSpan>> ReadTileTable(ByteReader& file, const uint8_t* dat
 }
 
 // Checks that the tiles fill exactly what the chunk and the file have left, and moves their offsets there.
-Status PlaceTiles(const ByteReader& file, uint64_t payload_left, const Header& header, std::vector<std::string>* damage,
-                  std::vector<TileSpan>& tiles) {
+Status PlaceTiles(const ByteReader& file, const Chunk& chunk, uint64_t payload_left, const Header& header,
+                  std::vector<std::string>* damage, std::vector<TileSpan>& tiles) {
   uint64_t total = 0;  // below 2^30 * 2^32
   for (const TileSpan& tile : tiles) total += tile.size;
   if (total != payload_left) {
-    return Damaged("DATA chunk: the tiles take " + CountOf(total, "byte") + ", " + std::to_string(payload_left) +
-                   " expected");
+    return Damaged(chunk.type + " chunk: the tiles take " + CountOf(total, "byte") + ", " +
+                   std::to_string(payload_left) + " expected");
   }
   const size_t first = file.position();
   for (size_t i = 0; i < tiles.size(); ++i) {
@@ -365,8 +367,8 @@ Result<std::vector<TileSpan>> ReadData(ByteReader& file, const uint8_t* data, co
   const size_t payload_start = file.position();
   LICHEN_ASSIGN_OR_RETURN(std::vector<TileSpan> tiles, ReadTileTable(file, data, chunk, TileCount(header)));
   const uint64_t used = file.position() - payload_start;
-  if (used > chunk.length) return Damaged("DATA chunk: the tile table is longer than the chunk");
-  LICHEN_RETURN_IF_ERROR(PlaceTiles(file, chunk.length - used, header, damage, tiles));
+  if (used > chunk.length) return Damaged(chunk.type + " chunk: the tile table is longer than the chunk");
+  LICHEN_RETURN_IF_ERROR(PlaceTiles(file, chunk, chunk.length - used, header, damage, tiles));
   return tiles;
 }
 
@@ -424,7 +426,7 @@ Status WriteAttachments(const Header& header, const Attachments& attachments, st
   return HasAlpha(header) ? WriteChunk(kAlphaType, attachments.alpha, bytes) : Status();
 }
 
-Status WriteData(const std::vector<std::vector<uint8_t>>& tiles, std::vector<uint8_t>* bytes) {
+Status WriteData(const char* type, const std::vector<std::vector<uint8_t>>& tiles, std::vector<uint8_t>* bytes) {
   std::vector<uint8_t> table;
   ByteWriter writer(&table);
   uint64_t length = kCrcSize;
@@ -440,9 +442,9 @@ Status WriteData(const std::vector<std::vector<uint8_t>>& tiles, std::vector<uin
   }
 
   const size_t start = bytes->size();
-  constexpr size_t kLengthSize = 5;  // at most
+  constexpr size_t kLengthSize = 5;                          // at most
   bytes->reserve(start + kTypeSize + kLengthSize + length);  // large files are not copied while they grow
-  WriteChunkStart(kDataType, static_cast<uint32_t>(length), bytes);
+  WriteChunkStart(type, static_cast<uint32_t>(length), bytes);
   bytes->insert(bytes->end(), table.begin(), table.end());
   WriteCrc(start, bytes);
   for (const std::vector<uint8_t>& tile : tiles) bytes->insert(bytes->end(), tile.begin(), tile.end());
@@ -500,11 +502,13 @@ Result<Container> ParseContainer(const uint8_t* data, size_t size, std::vector<s
       if (span.ok()) (place == kMetadataKinds ? container.alpha : container.metadata[place]) = *span;
       continue;
     }
-    if (chunk.type == kDataType) {
+    const auto data_type = std::find(kDataTypes.begin(), kDataTypes.end(), chunk.type);
+    if (data_type != kDataTypes.end()) {
       if (HasAlpha(container.header) && !alpha_seen) {
         LICHEN_RETURN_IF_ERROR(tolerate(Damaged("there is no ALPH chunk, which colour type " +
                                                 std::to_string(container.header.colour_type) + " needs")));
       }
+      container.coding = static_cast<Coding>(data_type - kDataTypes.begin());
       LICHEN_ASSIGN_OR_RETURN(container.tiles, ReadData(file, data, chunk, container.header, damage));
       return container;
     }
@@ -512,7 +516,7 @@ Result<Container> ParseContainer(const uint8_t* data, size_t size, std::vector<s
     const bool critical = chunk.type[0] >= 'A' && chunk.type[0] <= 'Z';
     LICHEN_RETURN_IF_ERROR(critical ? skipped : tolerate(skipped));
   }
-  return Truncated("the file ends before its DATA chunk");
+  return Truncated("the file ends before its image data");
 }
 
 Result<std::vector<uint8_t>> ReadMetadata(const Container& container, const uint8_t* data, MetadataKind kind) {
@@ -546,7 +550,7 @@ Status CheckAllTiles(const Container& container, const uint8_t* data, size_t siz
 }
 
 Result<std::vector<uint8_t>> WriteContainer(const Header& header, const std::vector<std::vector<uint8_t>>& tiles,
-                                            const Attachments& attachments) {
+                                            const Attachments& attachments, Coding coding) {
   std::vector<uint8_t> bytes(kSignature.begin(), kSignature.end());
   LICHEN_RETURN_IF_ERROR(WriteHead(header, &bytes));
   if (tiles.size() != TileCount(header)) {
@@ -554,7 +558,7 @@ Result<std::vector<uint8_t>> WriteContainer(const Header& header, const std::vec
                   CountOf(tiles.size(), "tile") + " given, " + std::to_string(TileCount(header)) + " expected");
   }
   LICHEN_RETURN_IF_ERROR(WriteAttachments(header, attachments, &bytes));
-  LICHEN_RETURN_IF_ERROR(WriteData(tiles, &bytes));
+  LICHEN_RETURN_IF_ERROR(WriteData(kDataTypes[static_cast<size_t>(coding)], tiles, &bytes));
   return bytes;
 }
 

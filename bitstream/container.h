@@ -35,6 +35,12 @@ uint64_t TileCount(const Header& header);
 /// "tile 5 of 12 (column 2, row 2)": for messages, counting from 1. index: in raster order, from 0
 std::string TileName(const Header& header, uint64_t index);
 
+/// How the tiles hold the picture. The type of the chunk that they stand in says so.
+enum class Coding {
+  kLearned,  // DATA: latents of the networks
+  kDct,      // DCTD: coefficients of a discrete cosine transform; needs no model
+};
+
 /// Where one tile's bytes are, and what their CRC-32 must be.
 struct TileSpan {
   size_t offset = 0;  // bytes from the start of the file
@@ -59,6 +65,7 @@ struct FrameSpan {
 /// What a file says about itself. It owns no image data: spans point into the caller's bytes.
 struct Container {
   Header header;
+  Coding coding = Coding::kLearned;
   std::array<FrameSpan, kMetadataKinds> metadata;  // by MetadataKind
   FrameSpan alpha;                                 // for AlphaReader; with colour types 2 and 4
   std::vector<TileSpan> tiles;                     // raster order
@@ -106,14 +113,15 @@ struct Attachments {
   std::vector<uint8_t> alpha;                                 // of AlphaWriter, for colour types 2 and 4
 };
 
-/// The bytes of a file. Around one tile they are 56 or fewer: up to 16383 pixels a side and 2^28 bytes of tile.
+/// The bytes of a file, its tiles in the chunk of `coding`. Around one tile they are 56 or fewer: up to 16383 pixels a
+/// side and 2^28 bytes of tile.
 ///
 /// tiles   entropy-coded bytes of each tile in raster order, TileCount(header) of them
 /// errors  kInvalidArgument when a header field is out of range, the number of tiles is wrong, or there is an alpha
 ///         plane where the colour type has none or the reverse; kLimitExceeded when a chunk takes 2^32 bytes or more
 ///         or a block of metadata over kMaxMetadataBytes
 Result<std::vector<uint8_t>> WriteContainer(const Header& header, const std::vector<std::vector<uint8_t>>& tiles,
-                                            const Attachments& attachments = {});
+                                            const Attachments& attachments = {}, Coding coding = Coding::kLearned);
 
 }  // namespace lichen::bitstream
 

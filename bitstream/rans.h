@@ -29,6 +29,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "bitstream/adaptive_bit.h"
 #include "bitstream/cdf.h"
 #include "lichen/status.h"
 
@@ -57,7 +58,16 @@ class RansEncoder {
     }
   }
 
-  /// The stream of all residuals put so far: at least 16 bytes, owned by the caller. Leaves the encoder empty, ready
+  /// Appends one bit, 0 or 1, under its probability, and updates that. A 0 owns the lower slots.
+  void PutBit(AdaptiveBit& probability, uint32_t bit) {
+    const uint32_t ones = probability.SlotsOfOne(), zeros = kProbabilityTotal - ones;
+    bit != 0 ? PutSlots(zeros, ones) : PutSlots(0, zeros);
+    probability.Update(bit);
+  }
+  /// Appends one bit of probability 1/2.
+  void PutBit(uint32_t bit) { PutSlots(bit << (kProbabilityBits - 1), kProbabilityTotal / 2); }
+
+  /// The stream of everything put so far: at least 16 bytes, owned by the caller. Leaves the encoder empty, ready
   /// for the next stream.
   std::vector<uint8_t> Finish();
 
@@ -69,7 +79,6 @@ class RansEncoder {
   void PutSlots(uint32_t start, uint32_t frequency) {
     symbols_.push_back({static_cast<uint16_t>(start), static_cast<uint16_t>(frequency)});
   }
-  void PutBit(uint32_t bit) { PutSlots(bit << (kProbabilityBits - 1), kProbabilityTotal / 2); }
   void PutEscaped(const CdfTable& table, int32_t residual);
 
   std::vector<Slots> symbols_;  // in coding order, escape bits included
@@ -95,6 +104,21 @@ class RansDecoder {
     return static_cast<int32_t>(index) - table.radius();
   }
 
+  /// The next bit, and the update of its probability.
+  uint32_t GetBit(AdaptiveBit& probability) {
+    uint32_t& x = NextState();
+    const uint32_t zeros = kProbabilityTotal - probability.SlotsOfOne();
+    const uint32_t slot = x & (kProbabilityTotal - 1);
+    const uint32_t bit = slot >= zeros ? 1 : 0;
+    const uint32_t frequency = bit != 0 ? kProbabilityTotal - zeros : zeros;
+    x = frequency * (x >> kProbabilityBits) + slot - (bit != 0 ? zeros : 0);
+    Renormalise(x);
+    probability.Update(bit);
+    return bit;
+  }
+  /// The next bit of probability 1/2.
+  uint32_t GetBit();
+
   /// Whether a contradiction has shown already; a caller may stop early then.
   bool damaged() const { return damage_ != nullptr; }
 
@@ -119,7 +143,6 @@ class RansDecoder {
   }
 
   uint32_t NoWord();
-  uint32_t GetBit();
   int32_t GetEscaped(const CdfTable& table);
   void SetDamage(const char* what);
 

@@ -6,13 +6,12 @@
 // trials of an encoder that searches for one.
 
 #include <cstdint>
-#include <memory>
 #include <optional>
 #include <vector>
 
-#include "bitstream/alpha.h"
 #include "bitstream/container.h"
 #include "codec/model_data.h"
+#include "codec/picture_rows.h"
 #include "codec/tiling.h"
 #include "codec/transform.h"
 #include "lichen/image.h"
@@ -44,7 +43,6 @@ class Analysis {
   /// source  must outlive this; it is read once if the first part's output is kept, else again in every pass
   /// keep    keep the first part's output: more passes will follow, and FitsKeptBytes
   Analysis(RowSource& source, const bitstream::Header& header, const ModelData& model, bool keep);
-  ~Analysis();
 
   const SplitTransform& g_a() const { return g_a_; }
 
@@ -59,9 +57,7 @@ class Analysis {
   Result<const bitstream::Attachments*> Attach(bool strip_metadata, uint32_t* colour_type);
 
  private:
-  class CanvasRows;
-
-  RowSource& source_;
+  PictureRows rows_;
   TileGrid grid_;
   SplitTransform g_a_;
   std::optional<Transform> first_;
@@ -69,9 +65,6 @@ class Analysis {
   int passes_ = 0;
   std::vector<std::vector<float>> windows_;  // in the order of the first pass
   size_t next_window_ = 0;
-  std::unique_ptr<CanvasRows> canvas_;
-  bitstream::AlphaWriter alpha_;
-  bitstream::Attachments attachments_;
   std::vector<float> pixels_;
 };
 

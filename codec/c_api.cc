@@ -245,6 +245,23 @@ lichen_status lichen_encoder_set_threads(lichen_encoder* encoder, int threads) {
   return Call(encoder, [&] { return SetThreads(threads, &encoder->options.threads); });
 }
 
+lichen_status lichen_encoder_set_coding(lichen_encoder* encoder, lichen_coding coding) {
+  return Call(encoder, [&] {
+    switch (coding) {
+      case LICHEN_CODING_AUTO:
+        encoder->options.coding = lichen::Coding::kAuto;
+        return Status();
+      case LICHEN_CODING_LEARNED:
+        encoder->options.coding = lichen::Coding::kLearned;
+        return Status();
+      case LICHEN_CODING_DCT:
+        encoder->options.coding = lichen::Coding::kDct;
+        return Status();
+    }
+    return Invalid("no coding has the number " + std::to_string(static_cast<int>(coding)));
+  });
+}
+
 lichen_status lichen_encoder_set_effort(lichen_encoder* encoder, int effort) {
   return Call(encoder, [&] {
     if (effort != 0 && effort != 1) return Invalid("the effort must be 0 or 1, not " + std::to_string(effort));

@@ -2,16 +2,16 @@
 #include <algorithm>
 #include <cstring>
 #include <new>
-#include <optional>
 #include <vector>
 
 #include "bitstream/container.h"
-#include "codec/alpha_view.h"
+#include "codec/dct_decoder.h"
 #include "codec/fixed_point.h"
 #include "codec/latent_hash.h"
 #include "codec/latent_rows.h"
 #include "codec/memory_estimate.h"
 #include "codec/model_data.h"
+#include "codec/picture_writer.h"
 #include "codec/scaled_synthesis.h"
 #include "codec/scratch.h"
 #include "codec/thread_scope.h"
@@ -35,7 +35,7 @@ std::string HexOf(const std::array<uint8_t, 8>& id) {
   return text;
 }
 
-/// A file whose structure was checked, with the model it needs.
+/// A file whose structure was checked, with the model it needs, if any.
 struct Opened {
   bitstream::Container container;
   std::shared_ptr<const Model> model;
@@ -72,6 +72,7 @@ Result<Opened> Open(const uint8_t* data, size_t size, const DecodeOptions& optio
     for (const std::string& message : damage) options.damage({message, {}});
   }
   LICHEN_RETURN_IF_ERROR(CheckLimits(opened.container, options));
+  if (opened.container.coding == bitstream::Coding::kDct) return opened;
   opened.model = options.model;
   if (!opened.model) {
     LICHEN_ASSIGN_OR_RETURN(opened.model, DefaultModel(ModelParts::kDecoding));
@@ -152,8 +153,6 @@ class Decoder {
         container_(opened.container),
         header_(container_.header),
         view_(view),
-        colours_(header_.colour_type <= 2 ? 1 : 3),
-        bit_depth_(options.bit_depth != 0 ? options.bit_depth : static_cast<int>(header_.bit_depth)),
         grid_(header_),
         synthesis_(SynthesisAtScale(DataOf(*opened.model).g_s, view.scale)),
         g_s_(synthesis_.layers, static_cast<int>(header_.quality_index), FastestPrecision()),
@@ -164,17 +163,17 @@ class Decoder {
         tiles_(data, size, container_, DataOf(*opened.model), options.threads),
         latents_(&tiles_, DataOf(*opened.model), header_, columns_, options.salvage,
                  [this](int row, int column, const Status& status) { return OnTile(row, column, status); }),
-        sink_(sink) {}
+        writer_(data, container_, view_, options, sink) {}
 
   Status Run() {
     if (!options_.salvage) LICHEN_RETURN_IF_ERROR(CheckTiles());
-    LICHEN_RETURN_IF_ERROR(Begin());
+    LICHEN_RETURN_IF_ERROR(writer_.Begin());
     for (const Span rows : Cut(view_.LatentRows(), view_.WindowRows())) {
       const Span needed = WithMargin(rows, margin_, grid_.height());
       LICHEN_RETURN_IF_ERROR(latents_.Provide(needed));
       LICHEN_RETURN_IF_ERROR(SynthesiseBand(rows, needed));
     }
-    return alpha_ ? FinishAlpha() : Status();
+    return writer_.Finish();
   }
 
  private:
@@ -186,37 +185,6 @@ class Decoder {
         LICHEN_RETURN_IF_ERROR(
             bitstream::CheckTile(container_, data_, size_, static_cast<size_t>(row) * grid_.columns() + column));
       }
-    }
-    return Status();
-  }
-
-  /// Tells the sink what comes, metadata included.
-  Status Begin() {
-    ImageHeader picture;
-    picture.width = static_cast<uint32_t>(view_.columns.size());
-    picture.height = static_cast<uint32_t>(view_.rows.size());
-    picture.channels = static_cast<int>(header_.colour_type);
-    picture.bit_depth = bit_depth_;
-    using bitstream::MetadataKind;
-    LICHEN_RETURN_IF_ERROR(ReadMetadata(MetadataKind::kIcc, &picture.icc));
-    LICHEN_RETURN_IF_ERROR(ReadMetadata(MetadataKind::kExif, &picture.exif));
-    LICHEN_RETURN_IF_ERROR(ReadMetadata(MetadataKind::kXmp, &picture.xmp));
-    if (picture.channels > colours_) {
-      alpha_.emplace(data_, container_, view_, bit_depth_, options_.salvage);
-      alpha_row_.resize(picture.width);
-      row_.resize(picture.RowBytes());
-    }
-    return sink_.Begin(picture);
-  }
-
-  Status ReadMetadata(bitstream::MetadataKind kind, std::vector<uint8_t>* block) {
-    auto content = bitstream::ReadMetadata(container_, data_, kind);
-    if (content.ok()) {
-      *block = std::move(*content);
-    } else if (!options_.salvage) {
-      return content.status();
-    } else if (options_.damage) {
-      options_.damage({content.status().message(), {}});
     }
     return Status();
   }
@@ -255,7 +223,7 @@ class Decoder {
   Status SynthesiseBand(Span rows, Span needed) {
     const int step = view_.SamplesPerLatent(), box = synthesis_.box;
     const Span band = Common({rows.begin * step, rows.end * step}, view_.rows);
-    const size_t row_bytes = view_.columns.size() * PixelBytes();
+    const size_t row_bytes = view_.columns.size() * writer_.PixelBytes();
     band_.resize(row_bytes * band.size());
     for (const Span inner : Cut(view_.LatentColumns(), kWindowColumns)) {
       const Span outer = WithMargin(inner, margin_, grid_.width());
@@ -275,15 +243,15 @@ class Decoder {
           AverageBoxes(from, stride, box, width, means);
           from = means;
         }
-        FloatToSamples(from, width, colours_, bit_depth_,
-                       band_.data() + v * row_bytes + (samples.begin - view_.columns.begin) * PixelBytes());
+        FloatToSamples(from, width, writer_.colours(), writer_.bit_depth(),
+                       band_.data() + v * row_bytes + (samples.begin - view_.columns.begin) * writer_.PixelBytes());
       }
       synthesised_ += static_cast<double>(rows.size()) * inner.size() /
                       (static_cast<double>(view_.LatentRows().size()) * view_.LatentColumns().size());
       LICHEN_RETURN_IF_ERROR(Report());
     }
     if (options_.salvage) GrayDamage(rows, band);
-    for (int v = 0; v < band.size(); ++v) LICHEN_RETURN_IF_ERROR(WriteRow(band_.data() + v * row_bytes));
+    for (int v = 0; v < band.size(); ++v) LICHEN_RETURN_IF_ERROR(writer_.WriteRow(band_.data() + v * row_bytes));
     return Status();
   }
 
@@ -299,36 +267,10 @@ class Decoder {
         const Span x = Common({grid_.Column(column).begin * step, grid_.Column(column).end * step}, view_.columns);
         for (int v = y.begin; v < y.end; ++v) {
           const size_t at = static_cast<size_t>(v - band.begin) * view_.columns.size() + x.begin - view_.columns.begin;
-          std::fill_n(band_.data() + at * PixelBytes(), std::max(0, x.size()) * PixelBytes(), kGray);
+          std::fill_n(band_.data() + at * writer_.PixelBytes(), std::max(0, x.size()) * writer_.PixelBytes(), kGray);
         }
       }
     }
-  }
-
-  size_t PixelBytes() const { return static_cast<size_t>(colours_) * bit_depth_ / 8; }
-
-  /// Passes a row of colours on, with its alpha where there is one.
-  Status WriteRow(const uint8_t* colours) {
-    if (!alpha_) return sink_.WriteRow(colours);
-    LICHEN_RETURN_IF_ERROR(alpha_->ReadRow(alpha_row_.data()));
-    uint8_t* to = row_.data();
-    for (const uint16_t alpha : alpha_row_) {
-      to = std::copy_n(colours, PixelBytes(), to);
-      colours += PixelBytes();
-      if (bit_depth_ == 8) {
-        *to = static_cast<uint8_t>(alpha);
-      } else {
-        std::memcpy(to, &alpha, sizeof alpha);
-      }
-      to += bit_depth_ / 8;
-    }
-    return sink_.WriteRow(row_.data());
-  }
-
-  Status FinishAlpha() {
-    LICHEN_RETURN_IF_ERROR(alpha_->Finish());
-    if (!alpha_->damage().ok() && options_.damage) options_.damage({alpha_->damage().message(), {}});
-    return Status();
   }
 
   Result<const float*> Synthesise(Span rows, Span columns) {
@@ -348,8 +290,6 @@ class Decoder {
   const bitstream::Container& container_;
   bitstream::Header header_;
   View view_;
-  int colours_;    // channels without alpha
-  int bit_depth_;  // of the output
   TileGrid grid_;
   ScaledSynthesis synthesis_;
   Transform g_s_;
@@ -358,14 +298,11 @@ class Decoder {
   int latent_channels_;
   TileRowDecoder tiles_;
   LatentRows latents_;
-  RowSink& sink_;
+  PictureWriter writer_;
   double decoded_ = 0, synthesised_ = 0;  // shares of the view
   Scratch<float> window_;
   std::vector<float> means_;
   std::vector<uint8_t> band_;  // colours only
-  std::optional<AlphaView> alpha_;
-  std::vector<uint16_t> alpha_row_;
-  std::vector<uint8_t> row_;
 };
 
 /// Collects rows into an image.
@@ -403,9 +340,13 @@ Status Decode(const uint8_t* data, size_t size, const DecodeOptions& options, Ro
     LICHEN_ASSIGN_OR_RETURN(const Opened opened, Open(data, size, options));
     const bitstream::Header& header = opened.container.header;
     LICHEN_ASSIGN_OR_RETURN(const View view, MakeView(header, options.region, options.scale));
-    LICHEN_RETURN_IF_ERROR(CheckMemory(DecodeMemory(DataOf(*opened.model), header, view, FastestPrecision(), options.threads),
-                                       options.max_memory_bytes, "decoding"));
+    const bool learned = opened.container.coding == bitstream::Coding::kLearned;
+    const uint64_t memory = learned
+                                ? DecodeMemory(DataOf(*opened.model), header, view, FastestPrecision(), options.threads)
+                                : DctDecodeMemory(header, view, options.threads);
+    LICHEN_RETURN_IF_ERROR(CheckMemory(memory, options.max_memory_bytes, "decoding"));
     const ThreadScope one_thread(1);  // more where a window of g_s is worth it
+    if (!learned) return DecodeDct(data, size, opened.container, view, options, sink);
     return Decoder(data, size, opened, view, options, sink).Run();
   });
 }
@@ -422,8 +363,14 @@ Result<uint64_t> HashLatents(const uint8_t* data, size_t size, const DecodeOptio
     whole.salvage = false;
     LICHEN_ASSIGN_OR_RETURN(const Opened opened, Open(data, size, whole));
     const bitstream::Header& header = opened.container.header;
+    if (opened.container.coding == bitstream::Coding::kDct) {
+      LICHEN_RETURN_IF_ERROR(CheckMemory(DctHashMemory(header, options.threads), options.max_memory_bytes, "decoding"));
+      LICHEN_RETURN_IF_ERROR(bitstream::CheckAllTiles(opened.container, data, size));
+      return HashDct(data, opened.container, options.threads);
+    }
     const ModelData& model = DataOf(*opened.model);
-    LICHEN_RETURN_IF_ERROR(CheckMemory(HashMemory(model, header, options.threads), options.max_memory_bytes, "decoding"));
+    LICHEN_RETURN_IF_ERROR(
+        CheckMemory(HashMemory(model, header, options.threads), options.max_memory_bytes, "decoding"));
     LICHEN_RETURN_IF_ERROR(bitstream::CheckAllTiles(opened.container, data, size));
     const ThreadScope one_thread(1);
     TileRowDecoder tiles(data, size, opened.container, model, options.threads);
@@ -446,7 +393,8 @@ Result<Info> Inspect(const uint8_t* data, size_t size) {
     const bitstream::Header& header = container.header;
     Info info;
     info.format_version = static_cast<int>(header.format_version);
-    info.model_id = HexOf(header.model_id);
+    info.coding = container.coding == bitstream::Coding::kLearned ? Coding::kLearned : Coding::kDct;
+    if (info.coding == Coding::kLearned) info.model_id = HexOf(header.model_id);
     info.width = header.width;
     info.height = header.height;
     info.channels = static_cast<int>(header.colour_type);

@@ -9,9 +9,12 @@
 
 #include "bitstream/container.h"
 #include "codec/analysis.h"
+#include "codec/coding_choice.h"
+#include "codec/dct_encoder.h"
 #include "codec/fixed_point.h"
 #include "codec/memory_estimate.h"
 #include "codec/model_data.h"
+#include "codec/picture_rows.h"
 #include "codec/scratch.h"
 #include "codec/target.h"
 #include "codec/thread_scope.h"
@@ -41,7 +44,8 @@ Status CheckPicture(const ImageHeader& picture) {
   return Status();
 }
 
-Result<bitstream::Header> MakeHeader(const ImageHeader& picture, const EncodeOptions& options, const ModelData& model) {
+/// The header, without a model.
+Result<bitstream::Header> MakeHeader(const ImageHeader& picture, const EncodeOptions& options) {
   if (!(options.quality >= 0 && options.quality <= 100)) {
     return Invalid("quality " + std::to_string(options.quality) + "; 0 to 100 expected");
   }
@@ -55,7 +59,6 @@ Result<bitstream::Header> MakeHeader(const ImageHeader& picture, const EncodeOpt
   if (header.tile_size_log2 < 6 || header.tile_size_log2 > 15 || 1u << header.tile_size_log2 != options.tile_size) {
     return Invalid("tile size " + std::to_string(options.tile_size) + "; 64, 128, 256, ... or 32768 expected");
   }
-  header.model_id = model.id;
   header.width = picture.width;
   header.height = picture.height;
   header.colour_type = static_cast<uint32_t>(picture.channels);
@@ -152,8 +155,8 @@ class Encoder {
 };
 
 /// Encodes at the quality that meets the target of the options.
-Result<std::vector<uint8_t>> EncodeToTarget(RowSource& source, const EncodeOptions& options, bitstream::Header header,
-                                            const ModelData& model) {
+Result<std::vector<uint8_t>> EncodeLearnedToTarget(RowSource& source, const EncodeOptions& options,
+                                                   bitstream::Header header, const ModelData& model) {
   const bool keep = FitsKeptBytes(SplitTransform(model.g_a), TileGrid(header));
   LICHEN_ASSIGN_OR_RETURN(const std::unique_ptr<RowSource> rows,
                           MakeRepeatable(source, options.target_psnr > 0 || !keep));
@@ -165,6 +168,84 @@ Result<std::vector<uint8_t>> EncodeToTarget(RowSource& source, const EncodeOptio
     return Encoder(analysis, trial, header, model).Run();
   };
   return SearchTarget(options, *rows, encode);
+}
+
+/// Latents of the networks, at the quality or target of the options.
+Result<std::vector<uint8_t>> EncodeLearned(RowSource& source, const EncodeOptions& options, bitstream::Header header,
+                                           const ModelData& model) {
+  header.model_id = model.id;
+  uint64_t memory = EncodeMemory(model, header, FastestPrecision(), options.threads);
+  if (HasTarget(options)) {
+    const TileGrid grid(header);
+    memory +=
+        std::min(SplitTransform(model.g_a).ElementsBetween(grid.height(), grid.width()) * sizeof(float), kKeptBytes);
+  }
+  LICHEN_RETURN_IF_ERROR(CheckMemory(memory, options.max_memory_bytes, "encoding"));
+  if (HasTarget(options)) return EncodeLearnedToTarget(source, options, header, model);
+  Analysis analysis(source, header, model, false);
+  return Encoder(analysis, options, header, model).Run();
+}
+
+/// Coefficients of a block transform, at the quality or target of the options.
+Result<std::vector<uint8_t>> EncodeBlocks(RowSource& source, const EncodeOptions& options, bitstream::Header header) {
+  LICHEN_RETURN_IF_ERROR(CheckMemory(DctEncodeMemory(header, options.threads), options.max_memory_bytes, "encoding"));
+  if (!HasTarget(options)) {
+    PictureRows rows(source, header);
+    return EncodeDct(rows, header, options);
+  }
+  LICHEN_ASSIGN_OR_RETURN(const std::unique_ptr<RowSource> repeatable, MakeRepeatable(source, true));
+  PictureRows rows(*repeatable, header);
+  return SearchTarget(options, *repeatable, [&](int quality_index, const ProgressCallback& progress) {
+    header.quality_index = static_cast<uint32_t>(quality_index);
+    EncodeOptions trial = options;
+    trial.progress = progress;
+    return EncodeDct(rows, header, trial);
+  });
+}
+
+/// Progress that covers a part of the whole, from `begin` to `end`.
+ProgressCallback PartOf(const ProgressCallback& whole, double begin, double end) {
+  if (!whole) return whole;
+  return [&whole, begin, end](double share) { return whole(begin + share * (end - begin)); };
+}
+
+/// Meets the target with the networks, and then with the block transform where that is the better at their quality, or
+/// where the target is out of their reach.
+Result<std::vector<uint8_t>> EncodeEitherToTarget(RowSource& source, const EncodeOptions& options,
+                                                  const bitstream::Header& header, const ModelData& model) {
+  LICHEN_ASSIGN_OR_RETURN(const std::unique_ptr<RowSource> rows, MakeRepeatable(source, true));
+  EncodeOptions part = options;
+  part.progress = PartOf(options.progress, 0, 0.8);
+  Result<std::vector<uint8_t>> learned = EncodeLearned(*rows, part, header, model);
+  if (!learned.ok() && learned.status().code() != StatusCode::kInvalidArgument) return learned;
+  LICHEN_RETURN_IF_ERROR(rows->Rewind());
+  part.progress = PartOf(options.progress, 0.8, 1);
+  if (learned.ok()) {
+    LICHEN_ASSIGN_OR_RETURN(const bitstream::Header found, bitstream::ParseHeader(learned->data(), learned->size()));
+    HeadRows head(*rows);
+    LICHEN_RETURN_IF_ERROR(head.ReadHead());
+    EncodeOptions at_quality = options;
+    at_quality.quality = found.quality_index * 100.0 / kMaxQualityIndex;
+    LICHEN_ASSIGN_OR_RETURN(const Coding coding, ChooseCoding(head, at_quality));
+    if (coding == Coding::kLearned) {
+      if (options.progress && !options.progress(1)) return Status(StatusCode::kCancelled, "cancelled");
+      return learned;
+    }
+    LICHEN_RETURN_IF_ERROR(rows->Rewind());
+  }
+  Result<std::vector<uint8_t>> blocks = EncodeBlocks(*rows, part, header);
+  // Of two ranges that the target is out of, that of the networks reaches farther down, that of the blocks farther up.
+  const bool tell_of_blocks = !learned.ok() && options.target_psnr > 0;
+  return blocks.ok() || tell_of_blocks || blocks.status().code() == StatusCode::kCancelled ? blocks : learned;
+}
+
+Result<std::vector<uint8_t>> EncodeEither(RowSource& source, const EncodeOptions& options,
+                                          const bitstream::Header& header, const ModelData& model) {
+  if (HasTarget(options)) return EncodeEitherToTarget(source, options, header, model);
+  HeadRows head(source);
+  LICHEN_RETURN_IF_ERROR(head.ReadHead());
+  LICHEN_ASSIGN_OR_RETURN(const Coding coding, ChooseCoding(head, options));
+  return coding == Coding::kDct ? EncodeBlocks(head, options, header) : EncodeLearned(head, options, header, model);
 }
 
 /// An image's rows.
@@ -192,23 +273,18 @@ class ImageSource : public RowSource {
 Result<std::vector<uint8_t>> Encode(RowSource& source, const EncodeOptions& options) {
   try {
     LICHEN_RETURN_IF_ERROR(CheckPicture(source.header()));
+    LICHEN_ASSIGN_OR_RETURN(const bitstream::Header header, MakeHeader(source.header(), options));
+    const ThreadScope one_thread(1);  // more where a window of g_a, or a row of tiles, is worth it
+    if (options.coding == Coding::kDct) return EncodeBlocks(source, options, header);
     std::shared_ptr<const Model> model = options.model;
     if (!model) {
       LICHEN_ASSIGN_OR_RETURN(model, DefaultModel(ModelParts::kEncoding));
     }
-    const ModelData& data = DataOf(*model);
-    LICHEN_ASSIGN_OR_RETURN(const bitstream::Header header, MakeHeader(source.header(), options, data));
-    uint64_t memory = EncodeMemory(data, header, FastestPrecision(), options.threads);
-    if (HasTarget(options)) {
-      const TileGrid grid(header);
-      memory +=
-          std::min(SplitTransform(data.g_a).ElementsBetween(grid.height(), grid.width()) * sizeof(float), kKeptBytes);
-    }
-    LICHEN_RETURN_IF_ERROR(CheckMemory(memory, options.max_memory_bytes, "encoding"));
-    const ThreadScope one_thread(1);  // more where a window of g_a is worth it
-    if (HasTarget(options)) return EncodeToTarget(source, options, header, data);
-    Analysis analysis(source, header, data, false);
-    return Encoder(analysis, options, header, data).Run();
+    // Where 16 bits matter, in smooth gradients, the blocks of the transform would show before the networks' error
+    // does.
+    const bool either = options.coding == Coding::kAuto && !options.model && source.header().bit_depth == 8;
+    return either ? EncodeEither(source, options, header, DataOf(*model))
+                  : EncodeLearned(source, options, header, DataOf(*model));
   } catch (const std::bad_alloc&) {
     return Status(StatusCode::kOutOfMemory, "not enough memory to encode this picture");
   } catch (const std::exception& error) {

@@ -29,6 +29,10 @@ void LatentHash::Add(const Latents& tile) {
   state_->Add(tile.y_hat);
 }
 
+void LatentHash::Add(const std::vector<int16_t>& coefficients) {
+  state_->Add(std::vector<int32_t>(coefficients.begin(), coefficients.end()));
+}
+
 uint64_t LatentHash::Digest() const { return XXH64_digest(&state_->xxh); }
 
 }  // namespace lichen

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <vector>
 
 #include "codec/entropy_model.h"
 
@@ -17,6 +18,8 @@ class LatentHash {
   LatentHash();
   ~LatentHash();
   void Add(const Latents& tile);
+  /// The quantised coefficients of a tile, for files that hold those instead of latents.
+  void Add(const std::vector<int16_t>& coefficients);
   uint64_t Digest() const;
 
  private:

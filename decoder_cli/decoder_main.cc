@@ -243,6 +243,7 @@ double BitsPerPixel(const Info& info) {
 nlohmann::ordered_json JsonOf(const std::string& path, const Info& info) {
   return {{"file", path},
           {"format_version", info.format_version},
+          {"coding", info.coding == Coding::kLearned ? "learned" : "dct"},
           {"model_id", info.model_id},
           {"width", info.width},
           {"height", info.height},
@@ -278,7 +279,9 @@ void PrintInfo(const std::string& path, const Info& info) {
   if (!metadata.empty()) std::printf("  metadata        %s\n", metadata.c_str());
   std::printf("  quality         %.4g\n", info.quality);
   std::printf("  tiles           %u of %u pixels a side\n", info.tiles, info.tile_size);
-  std::printf("  model           %s\n", info.model_id.c_str());
+  const bool learned = info.coding == Coding::kLearned;
+  std::printf("  coding          %s\n", learned ? "learned" : "block transform");
+  if (learned) std::printf("  model           %s\n", info.model_id.c_str());
   std::printf("  format version  %d%s\n", info.format_version, info.format_version == 0 ? " (experimental)" : "");
 }
 

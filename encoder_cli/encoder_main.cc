@@ -2,6 +2,7 @@
 // lichen-enc: PNG and JPEG pictures to .lic files.
 
 #include <cstdio>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -50,9 +51,13 @@ struct Options : CommonOptions {
   double target_bits_per_pixel = 0;
   double target_psnr = 0;
   uint32_t tile_size = 1024;
+  Coding coding = Coding::kAuto;
   int effort = 1;
   bool strip = false;
 };
+
+const std::map<std::string, Coding> kCodings = {
+    {"auto", Coding::kAuto}, {"learned", Coding::kLearned}, {"dct", Coding::kDct}};
 
 std::string HelpFoot() {
   std::string text = "What to expect of -q on photographs:\n  quality     ";
@@ -91,8 +96,13 @@ void AddOptions(CLI::App* app, Options* options) {
   psnr->excludes(quality)->excludes(size)->excludes(bpp);
   app->add_flag("--strip", options->strip, "Leave out ICC profile, EXIF and XMP, which are kept otherwise");
   AddCommonOptions(app, options);
+  app->add_option("--coding", options->coding,
+                  "learned: by the networks; dct: by a block transform, for screen content and the highest qualities; "
+                  "auto: whichever costs less at the quality; learned with --model (default auto)")
+      ->option_text("METHOD")
+      ->transform(CLI::CheckedTransformer(kCodings));
   app->add_option("--effort", options->effort,
-                  "0: round latents to the nearest; 1: where it saves more than it costs, towards 0 (default 1)")
+                  "0: round to the nearest; 1: where it saves more than it costs, towards 0 (default 1)")
       ->option_text("N")
       ->check(CLI::IsMember({"0", "1"}));
   app->add_option("--tile-size", options->tile_size,
@@ -118,6 +128,7 @@ Result<std::vector<uint8_t>> Compress(image_io::PictureSource& source, const Opt
   encode_options.target_psnr = options.target_psnr;
   encode_options.threads = options.threads;
   encode_options.tile_size = options.tile_size;
+  encode_options.coding = options.coding;
   encode_options.effort = options.effort;
   encode_options.strip_metadata = options.strip;
   encode_options.max_memory_bytes = options.max_memory;

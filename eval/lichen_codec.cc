@@ -20,12 +20,14 @@ const std::string& ProgramHash() {
 
 class LichenCodec : public Codec {
  public:
+  /// model: null for the default one
   LichenCodec(std::shared_ptr<const Model> model, std::string model_hash, int threads)
       : model_(std::move(model)), model_hash_(std::move(model_hash)), threads_(threads) {}
 
   std::string Name() const override { return "lichen"; }
   std::string Version() const override {
-    return std::string("lichen ") + lichen::Version() + ", model " + model_->Name() + " (" + model_->Id() + ")";
+    const Model& model = model_ ? *model_ : **Model::Default();  // which was loaded before
+    return std::string("lichen ") + lichen::Version() + ", model " + model.Name() + " (" + model.Id() + ")";
   }
   // The version does not change with every change of the code, nor the model's id with its encoder: so, hashes of both.
   std::string Identity() const override { return Version() + ", program " + ProgramHash() + ", model " + model_hash_; }
@@ -63,9 +65,10 @@ class LichenCodec : public Codec {
 
 Result<std::unique_ptr<Codec>> MakeLichenCodec(const LichenSettings& settings) {
   std::shared_ptr<const Model> model;
-  LICHEN_ASSIGN_OR_RETURN(model, settings.model.empty() ? Model::Default() : Model::Load(settings.model));
   std::string hash = "built in";
+  LICHEN_RETURN_IF_ERROR(Model::Default().status());
   if (!settings.model.empty()) {
+    LICHEN_ASSIGN_OR_RETURN(model, Model::Load(settings.model));
     std::vector<uint8_t> file;
     LICHEN_ASSIGN_OR_RETURN(file, image_io::ReadFile(settings.model));
     hash = HashBytes(file);

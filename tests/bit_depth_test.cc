@@ -77,6 +77,7 @@ Image RoundedTo8Bits(Image image) {
 std::vector<uint8_t> EncodeOrDie(const Image& image, double quality, const std::shared_ptr<const Model>& model = {}) {
   EncodeOptions options;
   options.quality = quality;
+  options.coding = Coding::kLearned;
   options.model = model;
   const auto file = Encode(image, options);
   EXPECT_TRUE(file.ok()) << file.status().message();

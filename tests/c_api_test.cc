@@ -110,6 +110,19 @@ TEST(CApiTest, EffortIsThatOfTheCppInterface) {
   EXPECT_EQ(*Encode(image, options), nearest);
 }
 
+TEST(CApiTest, TheCodingIsThatOfTheCppInterface) {
+  const Image image = test::SyntheticImage(96, 64);
+  const Encoder encoder(lichen_encoder_new(), lichen_encoder_free);
+  EncodeOptions options;
+  for (const auto& [number, coding] : {std::pair{LICHEN_CODING_DCT, Coding::kDct},
+                                       {LICHEN_CODING_LEARNED, Coding::kLearned},
+                                       {LICHEN_CODING_AUTO, Coding::kAuto}}) {
+    options.coding = coding;
+    EXPECT_EQ(lichen_encoder_set_coding(encoder.get(), number), LICHEN_OK);
+    EXPECT_EQ(Compressed(encoder.get(), image), *Encode(image, options));
+  }
+}
+
 TEST(CApiTest, RowsMayLieApart) {
   const Image image = test::SyntheticImage(37, 21);
   const size_t row = image.RowBytes(), stride = row + 13;
@@ -365,6 +378,7 @@ TEST(CApiTest, WrongArgumentsAreErrorsWithASentence) {
                                      lichen_encoder_set_quality(e, NAN),
                                      lichen_encoder_set_threads(e, -1),
                                      lichen_encoder_set_threads(e, 1025),
+                                     lichen_encoder_set_coding(e, static_cast<lichen_coding>(3)),
                                      lichen_encoder_set_effort(e, 2),
                                      lichen_encoder_set_effort(e, -1),
                                      lichen_encoder_set_tile_size(e, 100),

@@ -105,6 +105,7 @@ TEST(CodecTest, ThreadsDoNotChangeTheFileNorThePicture) {
 TEST(CodecTest, ThreadsDoNotChangeTheDefaultModelsFilesEither) {
   EncodeOptions options;
   options.quality = 90;
+  options.coding = Coding::kLearned;
   ExpectThreadsDoNotMatter(SyntheticImage(720, 400), options, {}, 2);  // threads inside the convolutions
 }
 
@@ -341,7 +342,9 @@ TEST(CodecTest, TheDefaultModelAndItsPartsAreOne) {
   DecodeOptions decode_whole;
   whole.model = decode_whole.model = *Model::Default();
   const std::vector<uint8_t> file = EncodeOrDie(image, whole);
-  EXPECT_EQ(EncodeOrDie(image, {}), file);
+  EncodeOptions part;
+  part.coding = Coding::kLearned;
+  EXPECT_EQ(EncodeOrDie(image, part), file);
   const auto back = Decode(file.data(), file.size(), {}), expected = Decode(file.data(), file.size(), decode_whole);
   ASSERT_TRUE(back.ok() && expected.ok());
   EXPECT_EQ(back->pixels, expected->pixels);

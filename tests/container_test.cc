@@ -130,6 +130,16 @@ void ExpectError(const Status& status, StatusCode code, const std::string& messa
   EXPECT_EQ(status.message(), message);
 }
 
+TEST(ContainerTest, TheChunkSaysHowTheTilesAreCoded) {
+  const Bytes learned = SmallFile(), dct = WriteContainer(SmallHeader(), SmallTiles(), {}, Coding::kDct).value();
+  EXPECT_EQ(ParseContainer(learned.data(), learned.size())->coding, Coding::kLearned);
+  const auto container = ParseContainer(dct.data(), dct.size());
+  ASSERT_TRUE(container.ok()) << container.status().message();
+  EXPECT_EQ(container->coding, Coding::kDct);
+  EXPECT_EQ(container->tiles.size(), SmallTiles().size());
+  EXPECT_EQ(dct.size(), learned.size());
+}
+
 TEST(ContainerTest, RoundTripsHeaderAndTiles) {
   const Bytes bytes = SmallFile();
   const Result<Container> container = ParseContainer(bytes.data(), bytes.size());
@@ -394,7 +404,7 @@ TEST(ContainerTest, SaysWhatATruncatedFileLacks) {
   ExpectError(CheckFile(bytes, 8), StatusCode::kTruncated, "the file ends before its HEAD chunk");
   ExpectError(CheckFile(bytes, 20), StatusCode::kTruncated,
               "the file ends inside the HEAD chunk: 7 bytes left, 18 expected");
-  ExpectError(CheckFile(bytes, 35), StatusCode::kTruncated, "the file ends before its DATA chunk");
+  ExpectError(CheckFile(bytes, 35), StatusCode::kTruncated, "the file ends before its image data");
   // 6 tiles of 16, 17, 0, 19, 20 and 21 bytes: the last byte belongs to tile 6.
   ExpectError(CheckFile(bytes, bytes.size() - 1), StatusCode::kTruncated,
               "the file ends inside tile 6 of 6 (column 3, row 2): 20 bytes of 21");

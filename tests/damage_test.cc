@@ -39,6 +39,7 @@ constexpr Sample kSamples[] = {
     {"rgb", 100000, 10000, 1 << 16, 8 * kMebibyte},
     {"tiles", 100000, 10000, 1 << 16, 8 * kMebibyte},
     {"alpha", 100000, 10000, 1 << 16, 8 * kMebibyte},
+    {"dct", 100000, 10000, 1 << 16, 8 * kMebibyte},
     {"Default", 300, 300, 1 << 16, 64 * kMebibyte},
 };
 
@@ -51,6 +52,7 @@ class DamageTest : public testing::TestWithParam<std::tuple<Sample, bool>> {
     if (sample.name == std::string("Default")) {
       EncodeOptions options;
       options.quality = 85;
+      options.coding = Coding::kLearned;
       const auto file = Encode(test::SyntheticImage(70, 50), options);
       ASSERT_TRUE(file.ok()) << file.status().message();
       file_ = *file;

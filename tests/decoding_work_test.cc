@@ -14,6 +14,7 @@
 #include "bitstream/cdf.h"
 #include "bitstream/container.h"
 #include "bitstream/rans.h"
+#include "codec/dct_tile.h"
 #include "codec/entropy_model.h"
 #include "codec/model_data.h"
 #include "codec/tiling.h"
@@ -54,9 +55,26 @@ uint64_t Work(const Bytes& file, bool salvage, Status* status = nullptr) {
   return basic_blocks - before;
 }
 
+/// Tiles of coefficients as large as can be, with signs that nothing predicts.
+std::vector<Bytes> CostlyDctTiles(const bitstream::Header& header, std::mt19937& random) {
+  std::vector<Bytes> tiles;
+  for (uint32_t y = 0; y < header.height; y += kTile) {
+    for (uint32_t x = 0; x < header.width; x += kTile) {
+      DctTile tile;
+      tile.columns = BlocksAlong(static_cast<int>(std::min(kTile, header.width - x)));
+      tile.rows = BlocksAlong(static_cast<int>(std::min(kTile, header.height - y)));
+      tile.step = 640;
+      tile.quantised.resize(static_cast<size_t>(tile.columns) * tile.rows * tile.BlockSize());
+      for (int16_t& q : tile.quantised) q = random() % 2 == 0 ? 32767 : -32767;
+      tiles.push_back(EncodeTile(tile));
+    }
+  }
+  return tiles;
+}
+
 /// A sound file that costs as much as a sound one can: noise at the limits of what can be coded, so that next to all
 /// residuals are escaped, in the smallest tiles, and alpha that nothing predicts.
-Bytes CostlyFile(uint32_t width, uint32_t height) {
+Bytes CostlyFile(uint32_t width, uint32_t height, bitstream::Coding coding = bitstream::Coding::kLearned) {
   const ModelData& model = DataOf(*test::ToyModel());
   bitstream::Header header;
   header.model_id = model.id;
@@ -77,7 +95,8 @@ Bytes CostlyFile(uint32_t width, uint32_t height) {
   const TileGrid grid(header);
   std::vector<Bytes> tiles;
   Latents latents;
-  for (int row = 0; row < grid.rows(); ++row) {
+  if (coding == bitstream::Coding::kDct) tiles = CostlyDctTiles(header, random);
+  for (int row = 0; row < grid.rows() && coding == bitstream::Coding::kLearned; ++row) {
     for (int column = 0; column < grid.columns(); ++column) {
       const int h = grid.Row(row).size(), w = grid.Column(column).size();
       const auto y = noise(static_cast<size_t>(h) * w * model.latent_channels);
@@ -93,29 +112,39 @@ Bytes CostlyFile(uint32_t width, uint32_t height) {
   }
   bitstream::Attachments attachments;
   attachments.alpha = alpha.Finish().value();
-  return bitstream::WriteContainer(header, tiles, attachments).value();
+  return bitstream::WriteContainer(header, tiles, attachments, coding).value();
 }
+
+constexpr bitstream::Coding kCodings[] = {bitstream::Coding::kLearned, bitstream::Coding::kDct};
 
 class DecodingWorkTest : public testing::Test {
  protected:
   static void SetUpTestSuite() {
-    const Bytes small = CostlyFile(kTile, kTile), large = CostlyFile(4 * kTile, 4 * kTile);
-    Work(small, false);  // what is made once is made now
-    Status status;
-    const uint64_t small_work = Work(small, false, &status);
-    ASSERT_TRUE(status.ok()) << status.message();
-    const uint64_t large_work = Work(large, false, &status);
-    ASSERT_TRUE(status.ok()) << status.message();
-    per_area_ = static_cast<double>(large_work - small_work) / 15;
-    fixed_ = static_cast<double>(small_work) - per_area_;
-    std::cout << "  costliest sound files: " << fixed_ << " basic blocks, and " << per_area_ << " for 64x64 pixels\n";
+    for (const bitstream::Coding coding : kCodings) {
+      const Bytes small = CostlyFile(kTile, kTile, coding), large = CostlyFile(4 * kTile, 4 * kTile, coding);
+      Work(small, false);  // what is made once is made now
+      Status status;
+      const uint64_t small_work = Work(small, false, &status);
+      ASSERT_TRUE(status.ok()) << status.message();
+      const uint64_t large_work = Work(large, false, &status);
+      ASSERT_TRUE(status.ok()) << status.message();
+      Cost& cost = costs_[static_cast<size_t>(coding)];
+      cost.per_area = static_cast<double>(large_work - small_work) / 15;
+      cost.fixed = static_cast<double>(small_work) - cost.per_area;
+      std::cout << "  costliest sound files: " << cost.fixed << " basic blocks, and " << cost.per_area
+                << " for 64x64 pixels\n";
+    }
   }
 
   /// What a file may cost: as much as the costliest sound file of the size that it declares, and a tenth for shapes.
   static double Bound(const Bytes& file) {
     const auto header = bitstream::ParseHeader(file.data(), file.size());
     const bool refused = !header.ok() || uint64_t{header->width} * header->height > kMaxPixels;
-    return 1.1 * (fixed_ + per_area_ * (refused ? 0 : static_cast<double>(Areas(header->width, header->height))));
+    std::vector<std::string> damage;
+    const auto container = bitstream::ParseContainer(file.data(), file.size(), &damage);
+    const Cost& cost = costs_[static_cast<size_t>(container.ok() ? container->coding : bitstream::Coding::kLearned)];
+    return 1.1 *
+           (cost.fixed + cost.per_area * (refused ? 0 : static_cast<double>(Areas(header->width, header->height))));
   }
 
   void Try(const Bytes& file, const std::string& what) {
@@ -135,13 +164,16 @@ class DecodingWorkTest : public testing::Test {
               << " of the bound: " << costliest_ << "\n";
   }
 
-  static double fixed_, per_area_;  // basic blocks of the costliest sound files
+  struct Cost {
+    double fixed = 0, per_area = 0;  // basic blocks
+  };
+  static Cost costs_[2];  // of the costliest sound files, by coding
   double largest_share_ = 0;
   std::string costliest_;
   size_t pictures_ = 0, errors_ = 0;
 };
 
-double DecodingWorkTest::fixed_ = 0, DecodingWorkTest::per_area_ = 0;
+DecodingWorkTest::Cost DecodingWorkTest::costs_[2];
 
 TEST_F(DecodingWorkTest, IsCountedWhereTheWorkIs) {
   const Bytes sound = test::ReadTestFile("golden/rgb.lic");
@@ -152,8 +184,10 @@ TEST_F(DecodingWorkTest, IsCountedWhereTheWorkIs) {
 
 TEST_F(DecodingWorkTest, SoundFilesCostInProportionToTheirPixels) {
   for (const auto& [width, height] : {std::pair{256, 512}, {64, 640}, {640, 64}, {257, 100}, {16, 1024}, {1, 1}}) {
-    const Bytes file = CostlyFile(static_cast<uint32_t>(width), static_cast<uint32_t>(height));
-    Try(file, std::to_string(width) + "x" + std::to_string(height));
+    for (const bitstream::Coding coding : kCodings) {
+      const Bytes file = CostlyFile(static_cast<uint32_t>(width), static_cast<uint32_t>(height), coding);
+      Try(file, std::to_string(width) + "x" + std::to_string(height));
+    }
   }
   EXPECT_EQ(errors_, 0u);
 }
@@ -161,7 +195,8 @@ TEST_F(DecodingWorkTest, SoundFilesCostInProportionToTheirPixels) {
 TEST_F(DecodingWorkTest, FlippedBytesCostNoMore) {
   std::mt19937 random(20260201);
   for (const Bytes& sound :
-       {test::ReadTestFile("golden/tiles.lic"), test::ReadTestFile("golden/alpha.lic"), CostlyFile(100, 80)}) {
+       {test::ReadTestFile("golden/tiles.lic"), test::ReadTestFile("golden/alpha.lic"), CostlyFile(100, 80),
+        test::ReadTestFile("golden/dct.lic"), CostlyFile(100, 80, bitstream::Coding::kDct)}) {
     for (int i = 0; i < 600; ++i) {
       Bytes file = sound;
       // A third of them in front, where sizes are declared.
@@ -188,13 +223,14 @@ Bytes WithTiles(const Bytes& sound, const SizeOf& size_of, Next&& next) {
   bitstream::Attachments attachments;
   attachments.alpha.assign(sound.begin() + static_cast<std::ptrdiff_t>(container.alpha.offset),
                            sound.begin() + static_cast<std::ptrdiff_t>(container.alpha.offset + container.alpha.size));
-  return bitstream::WriteContainer(container.header, tiles, attachments).value();
+  return bitstream::WriteContainer(container.header, tiles, attachments, container.coding).value();
 }
 
 TEST_F(DecodingWorkTest, OtherPayloadsCostNoMore) {
-  const Bytes sound = CostlyFile(150, 70);
+  const Bytes learned = CostlyFile(150, 70), dct = CostlyFile(150, 70, bitstream::Coding::kDct);
   std::mt19937 random(20260202);
-  for (int i = 0; i < 100; ++i) {
+  for (int i = 0; i < 200; ++i) {
+    const Bytes& sound = i < 100 ? learned : dct;
     const size_t least = static_cast<size_t>(i) % 4 * 8;
     const auto longer = [&](size_t size) { return std::max(least, size >> (i % 10) << (i % 3)); };
     Try(WithTiles(sound, longer, random), "random bytes");
@@ -202,7 +238,7 @@ TEST_F(DecodingWorkTest, OtherPayloadsCostNoMore) {
     const uint8_t byte = i % 2 == 0 ? 0xFF : static_cast<uint8_t>(i);
     Try(WithTiles(sound, longer, [byte] { return byte; }), "bytes of " + std::to_string(byte));
   }
-  EXPECT_EQ(pictures_, 200u) << "only salvage gives one";
+  EXPECT_EQ(pictures_, 400u) << "only salvage gives one";
 }
 
 /// The most basic blocks behind rANS's inner loop that one of `count` residuals takes.

@@ -126,6 +126,7 @@ TEST(MemoryEstimateTest, IsCloseToWhatIsTaken) {
     EncodeOptions options;
     options.threads = 1;
     options.tile_size = 1u << tile_size_log2;
+    options.coding = Coding::kLearned;
     const uint64_t encoding = Measured([&] {
       StripesSource source(kWidth, kHeight);
       return Encode(source, options).ok();

@@ -377,5 +377,58 @@ TEST(RansTest, BitFlipsAreRejectedOrMakeAnotherLegalStream) {
   EXPECT_LT(accepted, bytes.size());  // fewer than one in eight
 }
 
+TEST(AdaptiveBitTest, ProbabilitiesStayWithinTheirRange) {
+  for (const uint32_t bit : {0u, 1u}) {
+    AdaptiveBit probability;
+    EXPECT_EQ(probability.SlotsOfOne(), kProbabilityTotal / 2);
+    for (int n = 0; n < 5000; ++n) {
+      probability.Update(bit);
+      ASSERT_GE(probability.SlotsOfOne(), 31u);
+      ASSERT_LE(probability.SlotsOfOne(), 32736u);
+    }
+    EXPECT_EQ(probability.SlotsOfOne(), bit == 0 ? 31u : 32736u);
+  }
+  // Whatever comes first.
+  std::mt19937 random(3);
+  for (int round = 0; round < 2000; ++round) {
+    AdaptiveBit probability;
+    const auto often = static_cast<uint32_t>(random() % 101);
+    for (int n = 0; n < 200; ++n) {
+      probability.Update(random() % 100 < often ? 1 : 0);
+      ASSERT_GE(probability.SlotsOfOne(), 31u);
+      ASSERT_LE(probability.SlotsOfOne(), 32736u);
+    }
+  }
+}
+
+TEST(RansTest, AdaptiveBitsComeBackAmongResidualsAtTheirEntropy) {
+  const CdfTable table = LaplaceTable(7, 0.6);
+  std::mt19937 random(4);
+  constexpr int kBits = 20000;
+  std::vector<uint32_t> bits(kBits);
+  for (uint32_t& bit : bits) bit = random() % 20 == 0;  // 0.286 bits each
+  RansEncoder encoder;
+  AdaptiveBit probability;
+  for (int n = 0; n < kBits; ++n) {
+    encoder.PutBit(probability, bits[n]);
+    if (n % 100 == 0) encoder.Put(table, n % 5 - 2);
+    if (n % 1000 == 0) encoder.PutBit(n / 1000 % 2);
+  }
+  const Bytes bytes = encoder.Finish();
+  EXPECT_LT(bytes.size(), 0.286 * 1.06 * kBits / 8 + 16 + 100);
+  RansDecoder decoder(bytes.data(), bytes.size());
+  AdaptiveBit same;
+  for (int n = 0; n < kBits; ++n) {
+    ASSERT_EQ(decoder.GetBit(same), bits[n]) << n;
+    if (n % 100 == 0) {
+      ASSERT_EQ(decoder.Get(table), n % 5 - 2);
+    }
+    if (n % 1000 == 0) {
+      ASSERT_EQ(decoder.GetBit(), static_cast<uint32_t>(n / 1000 % 2));
+    }
+  }
+  EXPECT_TRUE(decoder.Finish().ok());
+}
+
 }  // namespace
 }  // namespace lichen::bitstream

@@ -29,6 +29,7 @@ std::vector<uint8_t> Compressed(const Image& image, std::shared_ptr<const Model>
   EncodeOptions options;
   options.quality = quality;
   options.tile_size = tile_size;
+  options.coding = Coding::kLearned;
   options.model = std::move(model);
   auto file = Encode(image, options);
   EXPECT_TRUE(file.ok()) << file.status().message();

@@ -21,6 +21,7 @@ Bytes Compressed(const Image& image, std::shared_ptr<const Model> model, uint32_
   EncodeOptions options;
   options.quality = 80;
   options.tile_size = tile_size;
+  options.coding = Coding::kLearned;
   options.model = std::move(model);
   return Encode(image, options).value();
 }

@@ -46,6 +46,7 @@ Image Coded(const Image& image, double quality, uint32_t tile_size) {
   EncodeOptions options;
   options.quality = quality;
   options.tile_size = tile_size;
+  options.coding = Coding::kLearned;
   const auto file = Encode(image, options).value();
   return Decode(file.data(), file.size(), {}).value();
 }

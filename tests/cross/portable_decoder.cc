@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // Prints the latent hash of files, from bitstream/ and the plain C++ integer networks alone: no oneDNN, nothing of x86.
 // portable_decoder MODEL.lim FILE.lic...: one line a file, "HASH FILE".
+#include <algorithm>
 #include <cstdio>
 #include <fstream>
 #include <iterator>
 #include <vector>
 
 #include "bitstream/container.h"
+#include "codec/dct_tile.h"
 #include "codec/entropy_model.h"
 #include "codec/latent_hash.h"
 #include "codec/model_data.h"
@@ -25,9 +27,26 @@ std::vector<uint8_t> ReadFile(const char* path) {
   return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
 }
 
+Result<uint64_t> HashOfCoefficients(const bitstream::Container& container, const std::vector<uint8_t>& bytes) {
+  const bitstream::Header& header = container.header;
+  const uint32_t side = 1u << header.tile_size_log2, columns = bitstream::TileColumns(header);
+  LatentHash hash;
+  DctTile tile;
+  tile.planes = header.colour_type <= 2 ? 1 : 3;
+  for (size_t i = 0; i < container.tiles.size(); ++i) {
+    const auto left = static_cast<uint32_t>(i % columns) * side, top = static_cast<uint32_t>(i / columns) * side;
+    tile.columns = BlocksAlong(static_cast<int>(std::min(side, header.width - left)));
+    tile.rows = BlocksAlong(static_cast<int>(std::min(side, header.height - top)));
+    LICHEN_RETURN_IF_ERROR(DecodeTile(bytes.data() + container.tiles[i].offset, container.tiles[i].size, &tile));
+    hash.Add(tile.quantised);
+  }
+  return hash.Digest();
+}
+
 Result<uint64_t> HashOf(const ModelData& model, const std::vector<uint8_t>& bytes) {
   LICHEN_ASSIGN_OR_RETURN(const bitstream::Container container, bitstream::ParseContainer(bytes.data(), bytes.size()));
   LICHEN_RETURN_IF_ERROR(bitstream::CheckAllTiles(container, bytes.data(), bytes.size()));
+  if (container.coding == bitstream::Coding::kDct) return HashOfCoefficients(container, bytes);
   if (container.header.model_id != model.id) return Status(StatusCode::kUnknownModel, "another model");
   const TileGrid grid(container.header);
   EntropyModel entropy_model(model, static_cast<int>(container.header.quality_index), IntegerEngine::kPlain);

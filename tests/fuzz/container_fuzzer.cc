@@ -67,11 +67,12 @@ void Check(const uint8_t* data, size_t size) {
   }
   ReadAlpha(container, data);
 
-  const auto written = WriteContainer(container.header, tiles, attachments);
+  const auto written = WriteContainer(container.header, tiles, attachments, container.coding);
   LICHEN_FUZZ_REQUIRE(written.ok());
   const auto again = ParseContainer(written->data(), written->size());
   LICHEN_FUZZ_REQUIRE(again.ok());
   LICHEN_FUZZ_REQUIRE(SameHeader(again->header, container.header));
+  LICHEN_FUZZ_REQUIRE(again->coding == container.coding);
   for (size_t i = 0; i < tiles.size(); ++i) LICHEN_FUZZ_REQUIRE(again->tiles[i].size == tiles[i].size());
 }
 

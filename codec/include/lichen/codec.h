@@ -49,12 +49,21 @@ class Model {
 /// Called with the share of the work done, 0..1; returning false stops the work with kCancelled.
 using ProgressCallback = std::function<bool(double)>;
 
+/// How a file holds its picture.
+enum class Coding {
+  kAuto,     // to encode: whichever of the others costs less at the quality, as tried on parts of the picture's top 1024
+             // rows; kLearned for samples of 16 bits, and when a model is given
+  kLearned,  // latents of the networks: the best for photographs up to about 37 dB
+  kDct       // a block transform without networks: the best for screen content, and at the highest qualities
+};
+
 struct EncodeOptions {
   double quality = 50;               // 0 (smallest) .. 100 (best), decimals allowed, steps of 100/896
   uint64_t target_bytes = 0;         // the size of the file instead of a quality; 0: none
   double target_bits_per_pixel = 0;  // the same as bits per pixel of the picture; 0: none
   double target_psnr = 0;            // dB, over the colours of the picture as Decode gives it; 0: none
-  int effort = 1;                    // 0: latents are rounded to the nearest, 1: to what costs least
+  Coding coding = Coding::kAuto;
+  int effort = 1;                    // 0: latents or coefficients are rounded to the nearest, 1: to what costs least
   int threads = 0;                   // at most this many; 0: as many as the machine has
   uint32_t tile_size = 1024;         // pixels a side of what can be decoded alone: 64, 128, ..., 32768
   std::shared_ptr<const Model> model;             // null: the default model
@@ -97,7 +106,8 @@ struct DecodeOptions {
 /// Facts that a file declares, without decoding it.
 struct Info {
   int format_version = 0;
-  std::string model_id;  // 16 hexadecimal digits
+  Coding coding = Coding::kLearned;
+  std::string model_id;  // 16 hexadecimal digits; empty: it needs none
   uint32_t width = 0, height = 0;
   int channels = 0;    // as in ImageHeader
   int bit_depth = 0;   // 8 or 16
@@ -136,7 +146,7 @@ Result<std::vector<uint8_t>> Encode(const Image& image, const EncodeOptions& opt
 Status Decode(const uint8_t* data, size_t size, const DecodeOptions& options, RowSink& sink);
 Result<Image> Decode(const uint8_t* data, size_t size, const DecodeOptions& options);
 
-/// A hash (XXH64) of all z_hat and y_hat of a file: the same on every machine that decodes it rightly.
+/// A hash (XXH64) of all z_hat and y_hat of a file, or of its coefficients: the same on every machine that decodes it rightly.
 /// errors: as Decode
 Result<uint64_t> HashLatents(const uint8_t* data, size_t size, const DecodeOptions& options);
 

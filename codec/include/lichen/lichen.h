@@ -33,7 +33,7 @@
 extern "C" {
 #endif
 
-#define LICHEN_C_API_VERSION 2
+#define LICHEN_C_API_VERSION 3
 
 /** Version of the library, for example "0.1.0". */
 LICHEN_API const char* lichen_version(void);
@@ -58,6 +58,9 @@ typedef enum lichen_status {
 
 /** Metadata, byte for byte: an ICC profile; EXIF from the TIFF header on, without "Exif\0\0"; the XML packet of XMP. */
 typedef enum lichen_metadata { LICHEN_ICC = 0, LICHEN_EXIF = 1, LICHEN_XMP = 2 } lichen_metadata;
+
+/** How a file holds its picture: by the networks, by a block transform, or, to encode, whichever of them costs less. */
+typedef enum lichen_coding { LICHEN_CODING_AUTO = 0, LICHEN_CODING_LEARNED = 1, LICHEN_CODING_DCT = 2 } lichen_coding;
 
 /** Called, from any thread of the work, with the share of it that is done, 0..1. Returning 0 stops it with
  * LICHEN_CANCELLED. */
@@ -89,6 +92,8 @@ LICHEN_API lichen_status lichen_encoder_set_target_bytes(lichen_encoder* encoder
 LICHEN_API lichen_status lichen_encoder_set_target_bits_per_pixel(lichen_encoder* encoder, double bits);
 /** Instead of a quality: a PSNR of at least this many dB, and at most 0.05 dB more; 0, unless set: none. */
 LICHEN_API lichen_status lichen_encoder_set_target_psnr(lichen_encoder* encoder, double psnr);
+/** How the picture is coded; LICHEN_CODING_AUTO unless set. Since version 3 of this interface. */
+LICHEN_API lichen_status lichen_encoder_set_coding(lichen_encoder* encoder, lichen_coding coding);
 /** 0: latents are rounded to the nearest; 1, unless set: to what costs least. Since version 2 of this interface. */
 LICHEN_API lichen_status lichen_encoder_set_effort(lichen_encoder* encoder, int effort);
 /** At most this many threads, 1..1024; 0, unless set: as many as the machine has. */

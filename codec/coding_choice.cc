@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "codec/coding_choice.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <utility>
+
+#include "codec/dct.h"
+#include "codec/dct_tile.h"
+#include "codec/fixed_point.h"
+
+namespace lichen {
+namespace {
+
+constexpr uint32_t kWindow = 512;  // pixels a side of what is tried
+constexpr double kTriedFrom = 65;  // qualities from which every picture is tried
+constexpr int kFlatStep = 10 * kStepsPerLevel;
+constexpr double kFlatShare = 0.25;  // of blocks: pictures with more flat ones are tried at every quality
+constexpr double kMargin = 0.97;     // of the cost, that must be saved: windows have edges that pictures lack
+
+double SquaredError(const Image& a, const Image& b) {
+  double sum = 0;
+  const auto add = [&sum](const auto* x, const auto* y, size_t count, double level) {
+    for (size_t i = 0; i < count; ++i) {
+      const double difference = (double{1} * x[i] - y[i]) / level;
+      sum += difference * difference;
+    }
+    return sum / static_cast<double>(count);
+  };
+  if (a.bit_depth == 8) return add(a.pixels.data(), b.pixels.data(), a.pixels.size(), 1);
+  return add(reinterpret_cast<const uint16_t*>(a.pixels.data()), reinterpret_cast<const uint16_t*>(b.pixels.data()),
+             a.pixels.size() / 2, 257);
+}
+
+/// The share of blocks of 8x8 without a coefficient worth coding at a high quality. Screen content has many.
+double FlatShare(const Image& window) {
+  const int columns = static_cast<int>(window.width) / kBlockSide, rows = static_cast<int>(window.height) / kBlockSide;
+  int flat = 0;
+  const int bytes = window.bit_depth / 8, pixel = window.channels * bytes;
+  for (int row = 0; row < rows; ++row) {
+    for (int column = 0; column < columns; ++column) {
+      float samples[kBlockSize], coefficients[kBlockSize];
+      for (int i = 0; i < kBlockSize; ++i) {
+        const size_t at = (static_cast<size_t>(row) * kBlockSide + i / kBlockSide) * window.RowBytes() +
+                          (static_cast<size_t>(column) * kBlockSide + i % kBlockSide) * pixel;
+        float sum = 0;
+        for (int c = 0; c < window.channels; ++c) {
+          uint16_t word = window.pixels[at + static_cast<size_t>(c) * bytes];
+          if (bytes == 2) {
+            std::memcpy(&word, window.pixels.data() + at + static_cast<size_t>(c) * bytes, sizeof word);
+            word /= 257;
+          }
+          sum += word;
+        }
+        samples[i] = sum / static_cast<float>(window.channels);
+      }
+      ForwardDct(samples, coefficients);
+      flat += std::all_of(coefficients + 1, coefficients + kBlockSize,
+                          [](float c) { return std::abs(c) * kStepsPerLevel < 0.5f * kFlatStep; });
+    }
+  }
+  return static_cast<double>(flat) / std::max(1, columns * rows);
+}
+
+/// Bits and weighed squared error per pixel.
+Result<double> Cost(const Image& window, Coding coding, const EncodeOptions& options) {
+  EncodeOptions trial;
+  trial.quality = options.quality;
+  trial.effort = options.effort;
+  trial.threads = options.threads;
+  trial.max_memory_bytes = UINT64_MAX;
+  trial.coding = coding;
+  LICHEN_ASSIGN_OR_RETURN(const std::vector<uint8_t> file, Encode(window, trial));
+  DecodeOptions decode;
+  decode.threads = options.threads;
+  LICHEN_ASSIGN_OR_RETURN(const Image decoded, Decode(file.data(), file.size(), decode));
+  const double lambda = LambdaAtQuality(static_cast<int>(std::lround(options.quality * kMaxQualityIndex / 100)));
+  constexpr double kFixedBytes = 70;  // of a file and its stream: a larger picture hardly has more
+  const double bits = 8 * std::max(0.0, static_cast<double>(file.size()) - kFixedBytes);
+  return bits / (double{1} * window.width * window.height) + lambda * SquaredError(window, decoded);
+}
+
+}  // namespace
+
+Status HeadRows::ReadHead() {
+  rows_ = std::min(header().height, kMostRows);
+  head_.resize(rows_);
+  for (std::vector<uint8_t>& row : head_) {
+    row.resize(header().RowBytes());
+    LICHEN_RETURN_IF_ERROR(source_.ReadRow(row.data()));
+  }
+  next_ = 0;
+  return Status();
+}
+
+Image HeadRows::Window(uint32_t x, uint32_t y, uint32_t width, uint32_t height) const {
+  Image window;
+  window.width = width;
+  window.height = height;
+  window.bit_depth = header().bit_depth;
+  window.channels = header().channels <= 2 ? 1 : 3;
+  const size_t sample = static_cast<size_t>(window.bit_depth) / 8;
+  const size_t from_pixel = header().channels * sample, to_pixel = window.channels * sample;
+  window.pixels.resize(window.RowBytes() * height);
+  uint8_t* to = window.pixels.data();
+  for (uint32_t v = 0; v < height; ++v) {
+    const uint8_t* from = head_[y + v].data() + x * from_pixel;
+    for (uint32_t u = 0; u < width; ++u, from += from_pixel) to = std::copy_n(from, to_pixel, to);
+  }
+  return window;
+}
+
+Status HeadRows::ReadRow(uint8_t* row) {
+  if (next_ >= head_.size()) return source_.ReadRow(row);
+  std::copy(head_[next_].begin(), head_[next_].end(), row);
+  std::vector<uint8_t>().swap(head_[next_++]);
+  return Status();
+}
+
+Status HeadRows::Rewind() {
+  LICHEN_RETURN_IF_ERROR(source_.Rewind());
+  head_.clear();
+  return Status();
+}
+
+Result<Coding> ChooseCoding(const HeadRows& head, const EncodeOptions& options) {
+  const uint32_t width = std::min(head.header().width, kWindow), height = std::min(head.rows(), kWindow);
+  std::vector<Image> windows;
+  const uint32_t spare = head.header().width - width, y = (head.rows() - height) / 2;
+  if (spare > width) {  // two, at a quarter and at three quarters
+    windows.push_back(head.Window(spare / 4, y, width, height));
+    windows.push_back(head.Window(spare - spare / 4, y, width, height));
+  } else {
+    windows.push_back(head.Window(spare / 2, y, width, height));
+  }
+  double flat = 0;
+  for (const Image& window : windows) flat = std::max(flat, FlatShare(window));
+  if (options.quality < kTriedFrom && flat < kFlatShare) return Coding::kLearned;
+  double learned = 0, dct = 0;
+  for (const Image& window : windows) {
+    LICHEN_ASSIGN_OR_RETURN(const double by_networks, Cost(window, Coding::kLearned, options));
+    LICHEN_ASSIGN_OR_RETURN(const double by_blocks, Cost(window, Coding::kDct, options));
+    learned += by_networks;
+    dct += by_blocks;
+  }
+  return dct < kMargin * learned ? Coding::kDct : Coding::kLearned;
+}
+
+uint64_t HeadMemory(const ImageHeader& picture) {
+  return picture.RowBytes() * std::min(picture.height, HeadRows::kMostRows);
+}
+
+}  // namespace lichen

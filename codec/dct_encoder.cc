@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "codec/dct_encoder.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "codec/dct.h"
+#include "codec/dct_tile.h"
+#include "codec/parallel_tiles.h"
+#include "codec/tiling.h"
+
+namespace lichen {
+namespace {
+
+int Planes(const bitstream::Header& header) { return header.colour_type <= 2 ? 1 : 3; }
+
+/// Pixels of a tile that the picture's edge does not cut, along a side.
+int TileSide(const bitstream::Header& header, uint32_t side) {
+  return static_cast<int>(std::min(1u << header.tile_size_log2, side));
+}
+
+struct Lane {
+  DctTile tile;
+  std::vector<float> rgb;
+};
+
+}  // namespace
+
+Result<std::vector<uint8_t>> EncodeDct(PictureRows& rows, const bitstream::Header& picture,
+                                       const EncodeOptions& options) {
+  bitstream::Header header = picture;
+  header.model_id = {};  // it needs none
+  const int columns = static_cast<int>(bitstream::TileColumns(header));
+  const int tile_rows = static_cast<int>(bitstream::TileRows(header));
+  const int side = 1 << header.tile_size_log2;
+  const auto width = static_cast<int>(header.width), height = static_cast<int>(header.height);
+  const int threads = ThreadsForTiles(options.threads, columns, int64_t{width} * TileSide(header, header.height));
+  const DctQuantiser quantiser = options.effort > 0 ? DctQuantiser::kByContext : DctQuantiser::kDeadZone;
+  const int step = StepAtQuality(static_cast<int>(header.quality_index));
+  std::vector<Lane> lanes(threads);
+  std::vector<std::vector<uint8_t>> tiles(static_cast<size_t>(columns) * tile_rows);
+  LICHEN_RETURN_IF_ERROR(rows.Begin());
+  for (int row = 0; row < tile_rows; ++row) {
+    const int top = row * side, bottom = std::min(top + side, height);
+    const int blocks_down = BlocksAlong(bottom - top);
+    LICHEN_RETURN_IF_ERROR(rows.Provide(top, top + blocks_down * kBlockSide));
+    InParallel(threads, columns, [&](int thread, int column) {
+      Lane& lane = lanes[thread];
+      const int left = column * side, right = std::min(left + side, width);
+      lane.tile.columns = BlocksAlong(right - left);
+      lane.tile.rows = blocks_down;
+      lane.tile.planes = Planes(header);
+      lane.tile.step = step;
+      const int stride = lane.tile.columns * kBlockSide;
+      lane.rgb.resize(static_cast<size_t>(stride) * blocks_down * kBlockSide * 3);
+      for (int y = 0; y < blocks_down * kBlockSide; ++y) {
+        rows.GetFloats(top + y, left, stride, lane.rgb.data() + static_cast<size_t>(y) * stride * 3);
+      }
+      QuantiseTile(lane.rgb.data(), stride, quantiser, &lane.tile);
+      tiles[static_cast<size_t>(row) * columns + column] = EncodeTile(lane.tile);
+    });
+    const double done = static_cast<double>(row + 1) / tile_rows;
+    if (options.progress && !options.progress(done)) return Status(StatusCode::kCancelled, "cancelled");
+  }
+  LICHEN_RETURN_IF_ERROR(rows.Provide(height, height));  // forget them all
+  LICHEN_ASSIGN_OR_RETURN(const bitstream::Attachments* attachments,
+                          rows.Attach(options.strip_metadata, &header.colour_type));
+  return bitstream::WriteContainer(header, tiles, *attachments, bitstream::Coding::kDct);
+}
+
+uint64_t DctEncodeMemory(const bitstream::Header& header, int threads) {
+  const uint64_t width = TileSide(header, header.width), height = TileSide(header, header.height);
+  const int columns = static_cast<int>(bitstream::TileColumns(header));
+  const int lanes = ThreadsForTiles(threads, columns, int64_t{header.width} * static_cast<int64_t>(height));
+  const uint64_t tile = DctTileMemory(width * height, Planes(header)) + width * height * 3 * sizeof(float);
+  const uint64_t canvas =
+      (height + kLatentPixels) * (header.width + uint64_t{kLatentPixels}) * 3 * header.bit_depth / 8;
+  return lanes * tile + canvas;
+}
+
+}  // namespace lichen

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+#ifndef LICHEN_CODEC_DCT_TILE_H_
+#define LICHEN_CODEC_DCT_TILE_H_
+
+// A tile of quantised DCT coefficients, and its bytes. No networks: bits are coded under probabilities that adapt to
+// what was coded before, chosen by the coefficients around. What a block's coefficients are predicted from, that its
+// pixels go on where those of the blocks above and to the left end, is after Lepton (Horn et al., NSDI 2017).
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "codec/dct.h"
+#include "lichen/status.h"
+
+namespace lichen {
+
+/// Quantised coefficients: [rows][columns] blocks of [planes][64] each.
+struct DctTile {
+  int columns = 0, rows = 0;  // blocks
+  int planes = 3;             // 1 for gray
+  int step = 0;               // 1..65535, in 1/64 levels
+  std::vector<int16_t> quantised;
+
+  size_t BlockSize() const { return static_cast<size_t>(planes) * kBlockSize; }
+  int16_t* Block(int row, int column) {
+    return quantised.data() + (static_cast<size_t>(row) * columns + column) * BlockSize();
+  }
+  const int16_t* Block(int row, int column) const { return const_cast<DctTile*>(this)->Block(row, column); }
+};
+
+/// Blocks that cover so many pixels.
+inline int BlocksAlong(int pixels) { return (pixels + kBlockSide - 1) / kBlockSide; }
+
+/// What a squared level of error, mean over the samples, is worth in bits per pixel at a quality index; the networks
+/// are trained with the same.
+double LambdaAtQuality(int quality_index);
+
+/// The step, in 1/64 levels, of a quality index: that whose rate and distortion change at the rate which the quality
+/// stands for.
+int StepAtQuality(int quality_index);
+
+/// How coefficients become integers.
+enum class DctQuantiser {
+  kDeadZone,  // the same dead zone for all
+  kByContext  // a wider one where a coefficient other than 0 is unlikely, which costs more
+};
+
+/// Transforms and quantises a tile.
+/// rgb      [height][stride][3] as the analysis transform takes it, -0.5 to 0.5; height and stride cover whole blocks
+/// tile     columns, rows, planes and step are set; receives the coefficients
+void QuantiseTile(const float* rgb, int stride, DctQuantiser quantiser, DctTile* tile);
+
+/// The bytes of a tile.
+std::vector<uint8_t> EncodeTile(const DctTile& tile);
+
+/// tile     columns, rows and planes are set; receives the rest
+/// errors   kDamaged
+Status DecodeTile(const uint8_t* data, size_t size, DctTile* tile);
+
+/// Memory, in bytes, that a tile of so many pixels takes to encode or decode.
+uint64_t DctTileMemory(uint64_t pixels, int planes);
+
+}  // namespace lichen
+
+#endif  // LICHEN_CODEC_DCT_TILE_H_

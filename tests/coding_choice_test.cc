@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "codec/coding_choice.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "test_data.h"
+
+namespace lichen {
+namespace {
+
+using test::SyntheticImage;
+
+/// Windows of flat colours with lines of dark strokes, one or two pixels wide: as text is.
+Image Screen(uint32_t width, uint32_t height, int channels = 3) {
+  Image image;
+  image.width = width;
+  image.height = height;
+  image.channels = channels;
+  image.pixels.assign(image.RowBytes() * height, 255);
+  for (uint32_t y = 0; y < height; ++y) {
+    for (uint32_t x = 0; x < width; ++x) {
+      uint8_t* pixel = image.pixels.data() + y * image.RowBytes() + x * channels;
+      const uint32_t line = y / 16, letter = x / 9, window = x / 120 + y / 90;
+      for (int c = 0; c < std::min(channels, 3); ++c) pixel[c] = static_cast<uint8_t>(255 - window * (c + 1) * 23 % 90);
+      const uint32_t shape = (line * 2654435761u + letter * 40503u * 977) >> 8;
+      const bool inside = y % 16 > 3 && y % 16 < 14 && x % 9 > 1 && line % 3 == 0 && letter % 12 > 3;
+      if (inside && (shape >> (y % 16 / 3 + x % 9 / 2 * 4) & 1) != 0) std::memset(pixel, 20, std::min(channels, 3));
+    }
+  }
+  return image;
+}
+
+class Rows : public RowSource {
+ public:
+  explicit Rows(const Image& image) : image_(image) {}
+  const ImageHeader& header() const override { return image_; }
+  Status ReadRow(uint8_t* row) override {
+    std::memcpy(row, image_.pixels.data() + next_++ * image_.RowBytes(), image_.RowBytes());
+    return Status();
+  }
+  bool can_rewind() const override { return true; }
+  Status Rewind() override {
+    next_ = 0;
+    return Status();
+  }
+
+ private:
+  const Image& image_;
+  size_t next_ = 0;
+};
+
+Coding CodingOf(const Result<std::vector<uint8_t>>& file) {
+  EXPECT_TRUE(file.ok()) << file.status().message();
+  return Inspect(file->data(), file->size())->coding;
+}
+
+TEST(HeadRowsTest, AllRowsComeOnceAndAgainAfterARewind) {
+  const Image image = SyntheticImage(10, 1500, 4);
+  Rows rows(image);
+  HeadRows head(rows);
+  ASSERT_TRUE(head.ReadHead().ok());
+  EXPECT_EQ(head.rows(), 1024u);
+  const Image window = head.Window(3, 1000, 5, 24);
+  EXPECT_EQ(window.channels, 3);
+  for (int y = 0; y < 24; ++y) {
+    for (int x = 0; x < 5; ++x) {
+      ASSERT_EQ(
+          std::memcmp(window.pixels.data() + (y * 5 + x) * 3, image.pixels.data() + ((1000 + y) * 10 + 3 + x) * 4, 3),
+          0);
+    }
+  }
+  for (int pass = 0; pass < 2; ++pass) {
+    std::vector<uint8_t> row(40);
+    for (size_t y = 0; y < 1500; ++y) {
+      ASSERT_TRUE(head.ReadRow(row.data()).ok());
+      ASSERT_EQ(std::memcmp(row.data(), image.pixels.data() + y * 40, 40), 0) << y;
+    }
+    ASSERT_TRUE(head.Rewind().ok());
+  }
+}
+
+TEST(CodingChoiceTest, ScreenContentIsCodedInBlocks) {
+  EncodeOptions options;
+  options.quality = 60;  // from 65 on all pictures are tried
+  for (const int channels : {1, 3, 4}) {
+    EXPECT_EQ(CodingOf(Encode(Screen(400, 300, channels), options)), Coding::kDct) << channels;
+  }
+}
+
+TEST(CodingChoiceTest, TheChoiceSavesBytesAndError) {
+  const Image image = Screen(512, 400);
+  EncodeOptions options;
+  options.quality = 70;
+  const auto chosen = Encode(image, options);
+  options.coding = Coding::kLearned;
+  const auto learned = Encode(image, options);
+  ASSERT_TRUE(chosen.ok() && learned.ok());
+  EXPECT_LT(chosen->size(), learned->size());
+  const auto a = Decode(chosen->data(), chosen->size(), {}), b = Decode(learned->data(), learned->size(), {});
+  ASSERT_TRUE(a.ok() && b.ok());
+  EXPECT_GT(test::Psnr(image.pixels, a->pixels), test::Psnr(image.pixels, b->pixels));
+}
+
+TEST(CodingChoiceTest, AGivenModelIsUsed) {
+  EncodeOptions options;
+  options.model = test::ToyModel();
+  EXPECT_EQ(CodingOf(Encode(Screen(100, 80), options)), Coding::kLearned);
+  options.coding = Coding::kDct;
+  EXPECT_EQ(CodingOf(Encode(Screen(100, 80), options)), Coding::kDct);
+}
+
+TEST(CodingChoiceTest, TargetsAreMetByEither) {
+  const Image image = Screen(256, 200);
+  EncodeOptions options;
+  options.target_psnr = 45;  // more than the networks reach
+  const auto by_psnr = Encode(image, options);
+  ASSERT_EQ(CodingOf(by_psnr), Coding::kDct);
+  const auto decoded = Decode(by_psnr->data(), by_psnr->size(), {});
+  EXPECT_GE(test::Psnr(image.pixels, decoded->pixels), 45);
+  options.target_psnr = 0;
+  options.target_bytes = 9000;
+  double last = 0;
+  options.progress = [&](double share) {
+    EXPECT_GE(share, last);
+    last = share;
+    return true;
+  };
+  const auto by_size = Encode(image, options);
+  ASSERT_EQ(CodingOf(by_size), Coding::kDct);
+  EXPECT_LE(by_size->size(), 9000u);
+  EXPECT_EQ(last, 1);
+  options.progress = nullptr;
+  options.target_bytes = 30;  // out of reach of both
+  EXPECT_EQ(Encode(image, options).status().code(), StatusCode::kInvalidArgument);
+}
+
+}  // namespace
+}  // namespace lichen
