@@ -271,19 +271,21 @@ Result<uint64_t> HashDct(const uint8_t* data, const bitstream::Container& contai
 
 uint64_t DctDecodeMemory(const bitstream::Header& header, const View& view, int threads) {
   const Span x = TilePixels(header, 0, header.width), y = TilePixels(header, 0, header.height);
-  const int columns = static_cast<int>(bitstream::TileColumns(header));
-  const uint64_t pixels = uint64_t(x.size()) * y.size();
-  const int lanes = ThreadsForTiles(threads, columns, static_cast<int64_t>(pixels) * columns);
+  const int tile = (1 << header.tile_size_log2) / view.scale;  // samples
+  const int columns = (view.columns.end + tile - 1) / tile - view.columns.begin / tile;
+  const int lanes = ThreadsForTiles(threads, columns, int64_t{columns} * x.size() * y.size());
   constexpr uint64_t kMostPixelBytes = 6;
   const uint64_t band = uint64_t(view.columns.size()) * std::min(y.size(), view.rows.size() * view.scale);
-  return lanes * (DctTileMemory(pixels, Planes(header)) + uint64_t(x.size()) * 256) + band * kMostPixelBytes;
+  return lanes * (DctTileMemory(x.size(), y.size(), Planes(header)) + uint64_t(x.size()) * 256) +
+         band * kMostPixelBytes;
 }
 
 uint64_t DctHashMemory(const bitstream::Header& header, int threads) {
-  const uint64_t pixels =
-      uint64_t(TilePixels(header, 0, header.width).size()) * TilePixels(header, 0, header.height).size();
+  const int width = TilePixels(header, 0, header.width).size(), height = TilePixels(header, 0, header.height).size();
   const auto tiles = static_cast<int>(std::min<uint64_t>(bitstream::TileCount(header), 1 << 16));
-  return ThreadsForTiles(threads, tiles, int64_t{header.width} * header.height) * DctTileMemory(pixels, Planes(header));
+  const int lanes = ThreadsForTiles(threads, tiles, int64_t{header.width} * header.height);
+  constexpr uint64_t kHashed = 8;  // bytes of a coefficient, of one tile at a time
+  return lanes * DctTileMemory(width, height, Planes(header)) + CoefficientsOf(width, height, Planes(header)) * kHashed;
 }
 
 }  // namespace lichen

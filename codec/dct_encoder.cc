@@ -69,12 +69,14 @@ Result<std::vector<uint8_t>> EncodeDct(PictureRows& rows, const bitstream::Heade
 }
 
 uint64_t DctEncodeMemory(const bitstream::Header& header, int threads) {
-  const uint64_t width = TileSide(header, header.width), height = TileSide(header, header.height);
+  const int width = TileSide(header, header.width), height = TileSide(header, header.height);
   const int columns = static_cast<int>(bitstream::TileColumns(header));
-  const int lanes = ThreadsForTiles(threads, columns, int64_t{header.width} * static_cast<int64_t>(height));
-  const uint64_t tile = DctTileMemory(width * height, Planes(header)) + width * height * 3 * sizeof(float);
-  const uint64_t canvas =
-      (height + kLatentPixels) * (header.width + uint64_t{kLatentPixels}) * 3 * header.bit_depth / 8;
+  const int lanes = ThreadsForTiles(threads, columns, int64_t{header.width} * height);
+  const uint64_t rgb = CoefficientsOf(width, height, 3) * sizeof(float);
+  const uint64_t tile =
+      DctTileMemory(width, height, Planes(header)) + DctSymbolMemory(width, height, Planes(header)) + rgb;
+  const uint64_t canvas = (static_cast<uint64_t>(height) + kLatentPixels) * (uint64_t{header.width} + kLatentPixels) *
+                          3 * header.bit_depth / 8;
   return lanes * tile + canvas;
 }
 

@@ -114,7 +114,8 @@ class BitsIn {
   bool damaged() const { return damaged_ || rans_.damaged(); }
   void SetDamaged() { damaged_ = true; }
   Status Finish() const {
-    if (damaged_) return Status(StatusCode::kDamaged, "a coefficient is out of range");
+    // What is read behind the end of a stream may be out of range, too.
+    if (damaged_ && !rans_.damaged()) return Status(StatusCode::kDamaged, "a coefficient is out of range");
     return rans_.Finish();
   }
 
@@ -418,9 +419,14 @@ Status DecodeTile(const uint8_t* data, size_t size, DctTile* tile) {
   return bits.Finish();
 }
 
-uint64_t DctTileMemory(uint64_t pixels, int planes) {
-  constexpr uint64_t kSymbol = 4;  // kept until the stream is written backwards; at most some 2 a coefficient
-  return pixels * static_cast<uint64_t>(planes) * (sizeof(int16_t) + 2 * kSymbol) + planes * sizeof(PlaneContexts);
+uint64_t DctTileMemory(int width, int height, int planes) {
+  return CoefficientsOf(width, height, planes) * sizeof(int16_t) +
+         static_cast<uint64_t>(planes) * (sizeof(PlaneContexts) + static_cast<uint64_t>(BlocksAlong(width)));
+}
+
+uint64_t DctSymbolMemory(int width, int height, int planes) {
+  constexpr uint64_t kSymbol = 4;  // kept until the stream is written backwards; some 2 a coefficient
+  return CoefficientsOf(width, height, planes) * 2 * kSymbol;
 }
 
 }  // namespace lichen

@@ -58,8 +58,16 @@ std::vector<uint8_t> EncodeTile(const DctTile& tile);
 /// errors   kDamaged
 Status DecodeTile(const uint8_t* data, size_t size, DctTile* tile);
 
-/// Memory, in bytes, that a tile of so many pixels takes to encode or decode.
-uint64_t DctTileMemory(uint64_t pixels, int planes);
+/// Coefficients of a tile of so many pixels, whole blocks of them.
+inline uint64_t CoefficientsOf(int width, int height, int planes) {
+  return static_cast<uint64_t>(BlocksAlong(width)) * static_cast<uint64_t>(BlocksAlong(height)) *
+         static_cast<uint64_t>(planes) * kBlockSize;
+}
+
+/// Memory, in bytes, that a tile of so many pixels takes: its coefficients and the state of the walk over them.
+uint64_t DctTileMemory(int width, int height, int planes);
+/// What encoding it takes besides: its symbols, as photographs have them. White noise has some four times as many.
+uint64_t DctSymbolMemory(int width, int height, int planes);
 
 }  // namespace lichen
 
