@@ -69,11 +69,15 @@ Result<double> Cost(const Image& window, Coding coding, const EncodeOptions& opt
   trial.quality = options.quality;
   trial.effort = options.effort;
   trial.threads = options.threads;
-  trial.max_memory_bytes = UINT64_MAX;
+  trial.max_memory_bytes = options.max_memory_bytes;
   trial.coding = coding;
+  if (options.progress) {
+    trial.progress = [&options](double) { return options.progress(0); };
+  }
   LICHEN_ASSIGN_OR_RETURN(const std::vector<uint8_t> file, Encode(window, trial));
   DecodeOptions decode;
   decode.threads = options.threads;
+  decode.max_memory_bytes = options.max_memory_bytes;
   LICHEN_ASSIGN_OR_RETURN(const Image decoded, Decode(file.data(), file.size(), decode));
   const double lambda = LambdaAtQuality(static_cast<int>(std::lround(options.quality * kMaxQualityIndex / 100)));
   constexpr double kFixedBytes = 70;  // of a file and its stream: a larger picture hardly has more
@@ -84,7 +88,7 @@ Result<double> Cost(const Image& window, Coding coding, const EncodeOptions& opt
 }  // namespace
 
 Status HeadRows::ReadHead() {
-  rows_ = std::min(header().height, kMostRows);
+  rows_ = HeadHeight(header());
   head_.resize(rows_);
   for (std::vector<uint8_t>& row : head_) {
     row.resize(header().RowBytes());
@@ -147,8 +151,12 @@ Result<Coding> ChooseCoding(const HeadRows& head, const EncodeOptions& options) 
   return dct < kMargin * learned ? Coding::kDct : Coding::kLearned;
 }
 
-uint64_t HeadMemory(const ImageHeader& picture) {
-  return picture.RowBytes() * std::min(picture.height, HeadRows::kMostRows);
+uint32_t HeadHeight(const ImageHeader& picture) {
+  constexpr uint64_t kMostRows = 1024, kMostBytes = uint64_t{64} << 20;
+  const uint64_t rows = std::clamp<uint64_t>(kMostBytes / picture.RowBytes(), 1, kMostRows);
+  return static_cast<uint32_t>(std::min<uint64_t>(rows, picture.height));
 }
+
+uint64_t HeadMemory(const ImageHeader& picture) { return picture.RowBytes() * HeadHeight(picture); }
 
 }  // namespace lichen

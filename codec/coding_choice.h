@@ -17,8 +17,6 @@ namespace lichen {
 /// The top rows of a source are kept when first read, and given again after StartOver.
 class HeadRows : public RowSource {
  public:
-  static constexpr uint32_t kMostRows = 1024;
-
   /// Borrows `source`, which stands at its first row.
   explicit HeadRows(RowSource& source) : source_(source) {}
 
@@ -42,11 +40,12 @@ class HeadRows : public RowSource {
 
 /// kLearned or kDct: what costs less at the quality, rate and squared error weighed as the quality means it.
 /// head      its rows were read
-/// options   coding is not looked at; quality is used, a target is not
-/// errors    those of Encode and Decode
+/// options   coding is not looked at; quality is used, a target is not; progress is asked whether to go on
+/// errors    those of Encode and Decode, kLimitExceeded among them
 Result<Coding> ChooseCoding(const HeadRows& head, const EncodeOptions& options);
 
-/// Bytes that the rows kept take at most.
+/// Rows that HeadRows keeps, and the bytes they take: at most 1024 rows and 64 MiB, but one row at least.
+uint32_t HeadHeight(const ImageHeader& picture);
 uint64_t HeadMemory(const ImageHeader& picture);
 
 }  // namespace lichen

@@ -153,21 +153,24 @@ class DctDecoder {
     LICHEN_RETURN_IF_ERROR(
         DecodeTile(data_ + span.offset, span.size, &lane.tile).Prefixed(bitstream::TileName(header_, index)));
     const Span wanted = Common(SamplesOf(x, view_.scale), view_.columns);
+    const Span blocks = {(wanted.begin * view_.scale - x.begin) / kBlockSide,
+                         std::min(BlocksAlong(wanted.end * view_.scale - x.begin), lane.tile.columns)};
     for (int block_row = 0; block_row < lane.tile.rows; ++block_row) {
       const Span rows = {y.begin + block_row * kBlockSide, std::min(y.begin + (block_row + 1) * kBlockSide, y.end)};
       if (Common(SamplesOf(rows, view_.scale), band).size() <= 0) continue;
-      InvertBlockRow(block_row, lane);
+      InvertBlockRow(block_row, blocks, lane);
       for (int row = rows.begin; row < rows.end; ++row)
         WritePixelRow(row, row - rows.begin, x, y.end, wanted, band, lane);
     }
     return Status();
   }
 
-  static void InvertBlockRow(int block_row, Lane& lane) {
+  /// columns: those that are needed; the samples of others are left as they are
+  static void InvertBlockRow(int block_row, Span columns, Lane& lane) {
     const int stride = lane.tile.columns * kBlockSide;
     lane.planes.resize(static_cast<size_t>(lane.tile.planes) * kBlockSide * stride);
     int16_t samples[kBlockSize];
-    for (int column = 0; column < lane.tile.columns; ++column) {
+    for (int column = columns.begin; column < columns.end; ++column) {
       for (int plane = 0; plane < lane.tile.planes; ++plane) {
         InverseDct(lane.tile.Block(block_row, column) + plane * kBlockSize, lane.tile.step, samples);
         int16_t* to = lane.planes.data() + static_cast<size_t>(plane) * kBlockSide * stride + column * kBlockSide;
@@ -274,10 +277,10 @@ uint64_t DctDecodeMemory(const bitstream::Header& header, const View& view, int 
   const int tile = (1 << header.tile_size_log2) / view.scale;  // samples
   const int columns = (view.columns.end + tile - 1) / tile - view.columns.begin / tile;
   const int lanes = ThreadsForTiles(threads, columns, int64_t{columns} * x.size() * y.size());
-  constexpr uint64_t kMostPixelBytes = 6;
+  constexpr uint64_t kMostPixelBytes = 6, kAlpha = uint64_t{10} << 20;  // zstd's window is up to 8 MiB
   const uint64_t band = uint64_t(view.columns.size()) * std::min(y.size(), view.rows.size() * view.scale);
   return lanes * (DctTileMemory(x.size(), y.size(), Planes(header)) + uint64_t(x.size()) * 256) +
-         band * kMostPixelBytes;
+         band * kMostPixelBytes + (header.colour_type % 2 == 0 ? kAlpha : 0);
 }
 
 uint64_t DctHashMemory(const bitstream::Header& header, int threads) {

@@ -44,23 +44,26 @@ Result<std::vector<uint8_t>> EncodeDct(PictureRows& rows, const bitstream::Heade
     const int top = row * side, bottom = std::min(top + side, height);
     const int blocks_down = BlocksAlong(bottom - top);
     LICHEN_RETURN_IF_ERROR(rows.Provide(top, top + blocks_down * kBlockSide));
-    InParallel(threads, columns, [&](int thread, int column) {
-      Lane& lane = lanes[thread];
-      const int left = column * side, right = std::min(left + side, width);
-      lane.tile.columns = BlocksAlong(right - left);
-      lane.tile.rows = blocks_down;
-      lane.tile.planes = Planes(header);
-      lane.tile.step = step;
-      const int stride = lane.tile.columns * kBlockSide;
-      lane.rgb.resize(static_cast<size_t>(stride) * blocks_down * kBlockSide * 3);
-      for (int y = 0; y < blocks_down * kBlockSide; ++y) {
-        rows.GetFloats(top + y, left, stride, lane.rgb.data() + static_cast<size_t>(y) * stride * 3);
-      }
-      QuantiseTile(lane.rgb.data(), stride, quantiser, &lane.tile);
-      tiles[static_cast<size_t>(row) * columns + column] = EncodeTile(lane.tile);
-    });
-    const double done = static_cast<double>(row + 1) / tile_rows;
-    if (options.progress && !options.progress(done)) return Status(StatusCode::kCancelled, "cancelled");
+    for (int first = 0; first < columns; first += threads) {  // so that progress is told
+      const int count = std::min(threads, columns - first);
+      InParallel(threads, count, [&](int thread, int i) {
+        Lane& lane = lanes[thread];
+        const int left = (first + i) * side, right = std::min(left + side, width);
+        lane.tile.columns = BlocksAlong(right - left);
+        lane.tile.rows = blocks_down;
+        lane.tile.planes = Planes(header);
+        lane.tile.step = step;
+        const int stride = lane.tile.columns * kBlockSide;
+        lane.rgb.resize(static_cast<size_t>(stride) * blocks_down * kBlockSide * 3);
+        for (int y = 0; y < blocks_down * kBlockSide; ++y) {
+          rows.GetFloats(top + y, left, stride, lane.rgb.data() + static_cast<size_t>(y) * stride * 3);
+        }
+        QuantiseTile(lane.rgb.data(), stride, quantiser, &lane.tile);
+        tiles[static_cast<size_t>(row) * columns + first + i] = EncodeTile(lane.tile);
+      });
+      const double done = (double{1} * row * columns + first + count) / (double{1} * tile_rows * columns);
+      if (options.progress && !options.progress(done)) return Status(StatusCode::kCancelled, "cancelled");
+    }
   }
   LICHEN_RETURN_IF_ERROR(rows.Provide(height, height));  // forget them all
   LICHEN_ASSIGN_OR_RETURN(const bitstream::Attachments* attachments,
@@ -77,7 +80,8 @@ uint64_t DctEncodeMemory(const bitstream::Header& header, int threads) {
       DctTileMemory(width, height, Planes(header)) + DctSymbolMemory(width, height, Planes(header)) + rgb;
   const uint64_t canvas = (static_cast<uint64_t>(height) + kLatentPixels) * (uint64_t{header.width} + kLatentPixels) *
                           3 * header.bit_depth / 8;
-  return lanes * tile + canvas;
+  const uint64_t alpha = header.colour_type % 2 == 0 ? uint64_t{24} << 20 : 0;  // zstd's state
+  return lanes * tile + canvas + alpha;
 }
 
 }  // namespace lichen

@@ -425,8 +425,9 @@ uint64_t DctTileMemory(int width, int height, int planes) {
 }
 
 uint64_t DctSymbolMemory(int width, int height, int planes) {
-  constexpr uint64_t kSymbol = 4;  // kept until the stream is written backwards; some 2 a coefficient
-  return CoefficientsOf(width, height, planes) * 2 * kSymbol;
+  // Kept until the stream is written backwards: up to 4 a coefficient in photographs, 9 in noise.
+  constexpr uint64_t kSymbol = 4, kSymbols = 4;
+  return CoefficientsOf(width, height, planes) * kSymbols * kSymbol;
 }
 
 }  // namespace lichen

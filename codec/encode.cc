@@ -170,11 +170,11 @@ Result<std::vector<uint8_t>> EncodeLearnedToTarget(RowSource& source, const Enco
   return SearchTarget(options, *rows, encode);
 }
 
-/// Latents of the networks, at the quality or target of the options.
+/// Latents of the networks, at the quality or target of the options. kept: bytes that the source holds
 Result<std::vector<uint8_t>> EncodeLearned(RowSource& source, const EncodeOptions& options, bitstream::Header header,
-                                           const ModelData& model) {
+                                           const ModelData& model, uint64_t kept = 0) {
   header.model_id = model.id;
-  uint64_t memory = EncodeMemory(model, header, FastestPrecision(), options.threads);
+  uint64_t memory = kept + EncodeMemory(model, header, FastestPrecision(), options.threads);
   if (HasTarget(options)) {
     const TileGrid grid(header);
     memory +=
@@ -186,9 +186,11 @@ Result<std::vector<uint8_t>> EncodeLearned(RowSource& source, const EncodeOption
   return Encoder(analysis, options, header, model).Run();
 }
 
-/// Coefficients of a block transform, at the quality or target of the options.
-Result<std::vector<uint8_t>> EncodeBlocks(RowSource& source, const EncodeOptions& options, bitstream::Header header) {
-  LICHEN_RETURN_IF_ERROR(CheckMemory(DctEncodeMemory(header, options.threads), options.max_memory_bytes, "encoding"));
+/// Coefficients of a block transform, at the quality or target of the options. kept: as above
+Result<std::vector<uint8_t>> EncodeBlocks(RowSource& source, const EncodeOptions& options, bitstream::Header header,
+                                          uint64_t kept = 0) {
+  const uint64_t memory = kept + DctEncodeMemory(header, options.threads);
+  LICHEN_RETURN_IF_ERROR(CheckMemory(memory, options.max_memory_bytes, "encoding"));
   if (!HasTarget(options)) {
     PictureRows rows(source, header);
     return EncodeDct(rows, header, options);
@@ -222,10 +224,12 @@ Result<std::vector<uint8_t>> EncodeEitherToTarget(RowSource& source, const Encod
   part.progress = PartOf(options.progress, 0.8, 1);
   if (learned.ok()) {
     LICHEN_ASSIGN_OR_RETURN(const bitstream::Header found, bitstream::ParseHeader(learned->data(), learned->size()));
+    LICHEN_RETURN_IF_ERROR(CheckMemory(HeadMemory(source.header()), options.max_memory_bytes, "encoding"));
     HeadRows head(*rows);
     LICHEN_RETURN_IF_ERROR(head.ReadHead());
     EncodeOptions at_quality = options;
     at_quality.quality = found.quality_index * 100.0 / kMaxQualityIndex;
+    at_quality.progress = PartOf(options.progress, 0.8, 1);
     LICHEN_ASSIGN_OR_RETURN(const Coding coding, ChooseCoding(head, at_quality));
     if (coding == Coding::kLearned) {
       if (options.progress && !options.progress(1)) return Status(StatusCode::kCancelled, "cancelled");
@@ -242,10 +246,13 @@ Result<std::vector<uint8_t>> EncodeEitherToTarget(RowSource& source, const Encod
 Result<std::vector<uint8_t>> EncodeEither(RowSource& source, const EncodeOptions& options,
                                           const bitstream::Header& header, const ModelData& model) {
   if (HasTarget(options)) return EncodeEitherToTarget(source, options, header, model);
+  const uint64_t kept = HeadMemory(source.header());
+  LICHEN_RETURN_IF_ERROR(CheckMemory(kept, options.max_memory_bytes, "encoding"));
   HeadRows head(source);
   LICHEN_RETURN_IF_ERROR(head.ReadHead());
   LICHEN_ASSIGN_OR_RETURN(const Coding coding, ChooseCoding(head, options));
-  return coding == Coding::kDct ? EncodeBlocks(head, options, header) : EncodeLearned(head, options, header, model);
+  return coding == Coding::kDct ? EncodeBlocks(head, options, header, kept)
+                                : EncodeLearned(head, options, header, model, kept);
 }
 
 /// An image's rows.

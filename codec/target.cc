@@ -191,6 +191,7 @@ class TargetSearch {
     DecodeOptions options;
     options.threads = options_.threads;
     options.max_pixels = UINT64_MAX;
+    options.max_memory_bytes = options_.max_memory_bytes;
     options.model = options_.model;
     LICHEN_RETURN_IF_ERROR(Decode(file.data(), file.size(), options, errors));
     return errors.Psnr();

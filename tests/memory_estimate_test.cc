@@ -9,6 +9,8 @@
 
 #include <algorithm>
 
+#include "codec/dct_decoder.h"
+#include "codec/dct_encoder.h"
 #include "test_data.h"
 
 namespace lichen {
@@ -33,8 +35,8 @@ uint64_t MibToDecode(uint32_t width, uint32_t height, uint32_t tile_size_log2, c
 }
 
 uint64_t MibToEncode(uint32_t width, uint32_t height, uint32_t tile_size_log2) {
-  return Mib(
-      EncodeMemory(DataOf(*Model::Default().value()), HeaderOf(width, height, tile_size_log2), Precision::kBfloat16, 1));
+  return Mib(EncodeMemory(DataOf(*Model::Default().value()), HeaderOf(width, height, tile_size_log2),
+                          Precision::kBfloat16, 1));
 }
 
 TEST(MemoryEstimateTest, LargePicturesFitTheDefaultLimits) {
@@ -145,6 +147,19 @@ TEST(MemoryEstimateTest, IsCloseToWhatIsTaken) {
     const uint64_t to_decode = Mib(DecodeMemory(model, header, MakeView(header, {}, 1).value(), precision, 1));
     EXPECT_LE(decoding, to_decode + to_decode / 10);
     EXPECT_GE(decoding, to_decode / 2);
+    options.coding = Coding::kDct;
+    const uint64_t encoding_blocks = Measured([&] {
+      StripesSource stripes(kWidth, kHeight);
+      return Encode(stripes, options).ok();
+    });
+    EXPECT_LE(encoding_blocks, Mib(DctEncodeMemory(header, 1)));
+    StripesSource stripes(kWidth, kHeight);
+    file = Encode(stripes, options).value();
+    const uint64_t decoding_blocks = Measured([&] {
+      CountingSink sink;
+      return Decode(file.data(), file.size(), decode, sink).ok();
+    });
+    EXPECT_LE(decoding_blocks, Mib(DctDecodeMemory(header, MakeView(header, {}, 1).value(), 1)));
     RecordProperty("measured_" + std::to_string(tile_size_log2),
                    std::to_string(encoding) + " of " + std::to_string(to_encode) + " to encode, " +
                        std::to_string(decoding) + " of " + std::to_string(to_decode) + " to decode");

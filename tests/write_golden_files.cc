@@ -32,7 +32,8 @@ int main(int argc, char** argv) {
   for (const Case& c :
        {Case{"1x1", 1, 1, 3, 50, 1024}, Case{"rgb", 70, 50, 3, 85, 1024}, Case{"gray", 45, 33, 1, 60, 1024},
         Case{"tiles", 150, 90, 3, 20, 64}, Case{"best", 33, 40, 3, 100, 1024}, Case{"alpha", 61, 47, 4, 40, 64},
-        Case{"dct", 150, 90, 3, 70, 64, kDct}, Case{"dct_gray", 45, 33, 1, 100, 1024, kDct}}) {
+        Case{"dct", 150, 90, 3, 70, 64, kDct}, Case{"dct_gray", 45, 33, 1, 100, 1024, kDct},
+        Case{"dct_alpha", 61, 47, 4, 100, 64, kDct}}) {
     lichen::EncodeOptions encode;
     encode.quality = c.quality;
     encode.tile_size = c.tile_size;

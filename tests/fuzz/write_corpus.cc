@@ -33,7 +33,7 @@ void WriteFile(const std::string& path, const Bytes& bytes) {
 // ---- Container and decoder: golden files, and what these lack ----
 
 void WriteContainers(const std::string& folder) {
-  for (const char* name : {"1x1", "alpha", "best", "gray", "rgb", "tiles", "dct", "dct_gray"}) {
+  for (const char* name : {"1x1", "alpha", "best", "gray", "rgb", "tiles", "dct", "dct_gray", "dct_alpha"}) {
     const Bytes file = ReadFile(std::string(LICHEN_TEST_DATA "/golden/") + name + ".lic");
     WriteFile(folder + "/container/" + name + ".lic", file);
     WriteFile(folder + "/decoder/" + name + ".lic", file);
