@@ -156,8 +156,8 @@ class Decoder {
         bit_depth_(options.bit_depth != 0 ? options.bit_depth : static_cast<int>(header_.bit_depth)),
         grid_(header_),
         synthesis_(SynthesisAtScale(DataOf(*opened.model).g_s, view.scale)),
-        g_s_(synthesis_.layers, static_cast<int>(header_.quality_index), FastestPrecision()),
-        margin_(MarginOf(synthesis_.layers)),
+        g_s_(*synthesis_.layers, static_cast<int>(header_.quality_index), FastestPrecision()),
+        margin_(MarginOf(*synthesis_.layers)),
         rows_(WithMargin(view.LatentRows(), margin_, grid_.height())),
         columns_(WithMargin(view.LatentColumns(), margin_, grid_.width())),
         latent_channels_(DataOf(*opened.model).latent_channels),
@@ -169,7 +169,7 @@ class Decoder {
   Status Run() {
     if (!options_.salvage) LICHEN_RETURN_IF_ERROR(CheckTiles());
     LICHEN_RETURN_IF_ERROR(Begin());
-    for (const Span rows : Cut(view_.LatentRows(), view_.WindowRows())) {
+    for (const Span rows : CutBeforeMargin(view_.LatentRows(), view_.WindowRows(), margin_, grid_.height())) {
       const Span needed = WithMargin(rows, margin_, grid_.height());
       LICHEN_RETURN_IF_ERROR(latents_.Provide(needed));
       LICHEN_RETURN_IF_ERROR(SynthesiseBand(rows, needed));
@@ -256,7 +256,7 @@ class Decoder {
     const int step = view_.SamplesPerLatent(), box = synthesis_.box;
     const Span band = Common({rows.begin * step, rows.end * step}, view_.rows);
     const size_t row_bytes = view_.columns.size() * PixelBytes();
-    band_.resize(row_bytes * band.size());
+    band_.Reserve(row_bytes * band.size());
     for (const Span inner : Cut(view_.LatentColumns(), kWindowColumns)) {
       const Span outer = WithMargin(inner, margin_, grid_.width());
       const ThreadScope threads(
@@ -333,7 +333,7 @@ class Decoder {
 
   Result<const float*> Synthesise(Span rows, Span columns) {
     const size_t row = static_cast<size_t>(columns.size()) * latent_channels_;
-    float* window = window_.Reserve(rows.size() * row);
+    float* window = g_s_.Input(rows.size(), columns.size());
     for (int v = rows.begin; v < rows.end; ++v) {
       std::memcpy(window + (v - rows.begin) * row,
                   latents_.Row(v) + static_cast<size_t>(columns.begin - columns_.begin) * latent_channels_,
@@ -360,9 +360,8 @@ class Decoder {
   LatentRows latents_;
   RowSink& sink_;
   double decoded_ = 0, synthesised_ = 0;  // shares of the view
-  Scratch<float> window_;
   std::vector<float> means_;
-  std::vector<uint8_t> band_;  // colours only
+  Scratch<uint8_t> band_;  // colours only
   std::optional<AlphaView> alpha_;
   std::vector<uint16_t> alpha_row_;
   std::vector<uint8_t> row_;

@@ -146,6 +146,32 @@ TEST(TransformTest, Bfloat16IsCloseToFloat32) {
   EXPECT_LT(RelativeError(*b, std::vector<float>(*a, *a + 96 * 64 * 3)), 0.01);
 }
 
+TEST(TransformTest, InputAndSharedMemoryChangeNothing) {
+  const ModelData& model = DataOf(*ToyModel());
+  const int m = model.latent_channels;
+  const std::vector<float> x = Noise(size_t{64} * 48 * 3, 0.3f);
+  Transform g_a(model.g_a, 300, Precision::kFloat32), g_s(model.g_s, 300, Precision::kFloat32);
+  const auto y = g_a.Run(x.data(), 64, 48);
+  ASSERT_TRUE(y.ok());
+  const std::vector<float> expected_y(*y, *y + 4 * 3 * m);
+  const auto back = g_s.Run(expected_y.data(), 4, 3);
+  ASSERT_TRUE(back.ok());
+  const std::vector<float> expected_x(*back, *back + x.size());
+
+  const auto memory = std::make_shared<TransformMemory>();
+  Transform first(model.g_a, 300, Precision::kFloat32, memory), second(model.g_s, 300, Precision::kFloat32, memory);
+  for (int again = 0; again < 2; ++again) {
+    float* input = first.Input(64, 48);
+    std::copy(x.begin(), x.end(), input);
+    const auto between = first.Run(input, 64, 48);
+    ASSERT_TRUE(between.ok());
+    EXPECT_EQ(std::vector<float>(*between, *between + expected_y.size()), expected_y);
+    const auto end = second.Run(*between, 4, 3);
+    ASSERT_TRUE(end.ok());
+    EXPECT_EQ(std::vector<float>(*end, *end + expected_x.size()), expected_x);
+  }
+}
+
 TEST(TransformTest, WindowsWithMarginEqualTheWhole) {
   const ModelData& model = DataOf(*ToyModel());
   const int h = 40, w = 36, m = model.latent_channels, margin = MarginOf(model.g_s);
