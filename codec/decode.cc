@@ -85,12 +85,16 @@ Result<Opened> Open(const uint8_t* data, size_t size, const DecodeOptions& optio
   return opened;
 }
 
-/// A NaN, which a broken model could give, becomes 0: std::max gives its first argument then.
+// Limits below are written out: loops that are compiled for other instruction sets would call std::min for each sample.
+
+/// A NaN, which a broken model could give, becomes 0, as it is not above 0.
 LICHEN_VECTORISED
 void FloatToBytes(const float* src, size_t count, uint8_t* dst) {
   for (size_t i = 0; i < count; ++i) {
-    const float v = src[i] * 255.0f + 128.0f;  // g_s gives values around 0: (x + 0.5) * 255 + 0.5
-    dst[i] = static_cast<uint8_t>(static_cast<int>(std::min(std::max(0.0f, v), 255.0f)));
+    float v = src[i] * 255.0f + 128.0f;  // g_s gives values around 0: (x + 0.5) * 255 + 0.5
+    v = v > 0.0f ? v : 0.0f;
+    v = v < 255.0f ? v : 255.0f;
+    dst[i] = static_cast<uint8_t>(static_cast<int>(v));
   }
 }
 
@@ -98,8 +102,10 @@ void FloatToBytes(const float* src, size_t count, uint8_t* dst) {
 LICHEN_VECTORISED
 void FloatToWords(const float* src, size_t count, uint8_t* dst) {
   for (size_t i = 0; i < count; ++i) {
-    const float v = src[i] * 65535.0f + 32768.0f;
-    const auto sample = static_cast<uint16_t>(static_cast<int>(std::min(std::max(0.0f, v), 65535.0f)));
+    float v = src[i] * 65535.0f + 32768.0f;
+    v = v > 0.0f ? v : 0.0f;
+    v = v < 65535.0f ? v : 65535.0f;
+    const auto sample = static_cast<uint16_t>(static_cast<int>(v));
     std::memcpy(dst + i * sizeof sample, &sample, sizeof sample);
   }
 }
@@ -108,8 +114,10 @@ void FloatToWords(const float* src, size_t count, uint8_t* dst) {
 LICHEN_VECTORISED
 void FloatToGrayBytes(const float* src, size_t pixels, uint8_t* dst) {
   for (size_t i = 0; i < pixels; ++i) {
-    const float v = (src[3 * i] + src[3 * i + 1] + src[3 * i + 2]) * 85.0f + 128.0f;
-    dst[i] = static_cast<uint8_t>(static_cast<int>(std::min(std::max(0.0f, v), 255.0f)));
+    float v = (src[3 * i] + src[3 * i + 1] + src[3 * i + 2]) * 85.0f + 128.0f;
+    v = v > 0.0f ? v : 0.0f;
+    v = v < 255.0f ? v : 255.0f;
+    dst[i] = static_cast<uint8_t>(static_cast<int>(v));
   }
 }
 
@@ -127,8 +135,10 @@ void AverageBoxes(const float* src, size_t stride, int box, int width, float* ds
 LICHEN_VECTORISED
 void FloatToGrayWords(const float* src, size_t pixels, uint8_t* dst) {
   for (size_t i = 0; i < pixels; ++i) {
-    const float v = (src[3 * i] + src[3 * i + 1] + src[3 * i + 2]) * 21845.0f + 32768.0f;
-    const auto sample = static_cast<uint16_t>(static_cast<int>(std::min(std::max(0.0f, v), 65535.0f)));
+    float v = (src[3 * i] + src[3 * i + 1] + src[3 * i + 2]) * 21845.0f + 32768.0f;
+    v = v > 0.0f ? v : 0.0f;
+    v = v < 65535.0f ? v : 65535.0f;
+    const auto sample = static_cast<uint16_t>(static_cast<int>(v));
     std::memcpy(dst + i * sizeof sample, &sample, sizeof sample);
   }
 }

@@ -66,9 +66,9 @@ void RequantiseRelu(const int32_t* acc, size_t pixels, int channels, const int32
                     uint8_t* dst, int stride) {
   for (size_t p = 0; p < pixels; ++p, acc += channels, dst += stride) {
     for (int c = 0; c < channels; ++c) {
-      const int32_t positive = std::max(acc[c] + bias[c], 0);
+      const int32_t sum = acc[c] + bias[c], positive = sum > 0 ? sum : 0;
       const double scaled = positive * multiplier[c] + 0.5;  // exact, see above; conversion to int is the floor
-      dst[c] = static_cast<uint8_t>(std::min(static_cast<int32_t>(std::min(scaled, 127.0)), kActivationMax));
+      dst[c] = static_cast<uint8_t>(static_cast<int32_t>(scaled < kActivationMax ? scaled : kActivationMax));
     }
   }
 }
