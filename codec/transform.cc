@@ -52,6 +52,12 @@ void ConvertRow(const float* src, size_t count, uint16_t* dst) {
   }
 }
 
+/// The trunk carries the picture itself: all of it in bfloat16 would lose 0.1 dB at high qualities, and errors add up
+/// over smooth areas. Found by experiment with lichen-3 (docs/performance.md): the convolutions that take 128 channels,
+/// between 1/8 and 1/16 of the resolution, lose next to nothing at any quality; those next to pixels, of 48 channels,
+/// and next to latents, of 512, do.
+bool TakesBfloat16(const FloatConvolutionData& trunk) { return trunk.in > 64 && trunk.in <= 256; }
+
 int OutputsOf(int size, int stride) { return (size + stride - 1) / stride; }
 
 }  // namespace
@@ -70,11 +76,12 @@ struct Transform::Step {
   FloatLayer::Type type;
   int in = 0, out = 0, middle = 0, stride = 1, factor = 1;
   std::vector<FloatConvolution> convolutions;  // one, or two in a residual block
+  bool half_input = false;                     // they take bfloat16
   std::vector<float> gain;
 };
 
 Transform::Transform(Layers layers, int quality_index, Precision precision, std::shared_ptr<TransformMemory> memory)
-    : precision_(precision), memory_(memory ? std::move(memory) : std::make_shared<TransformMemory>()) {
+    : memory_(memory ? std::move(memory) : std::make_shared<TransformMemory>()) {
   for (const FloatLayer& layer : layers) {
     Step step;
     step.type = layer.type;
@@ -84,12 +91,14 @@ Transform::Transform(Layers layers, int quality_index, Precision precision, std:
     switch (layer.type) {
       case FloatLayer::Type::kConvolution:
         step.in = layer.a.in, step.out = layer.a.out, step.stride = layer.a.stride;
-        // The trunk carries the picture itself: in bfloat16 it would lose 0.1 dB at high qualities. The branches of the
-        // residual blocks, most of the work, add small corrections.
-        step.convolutions.emplace_back(layer.a, FloatConvolution::Options{});
+        if (!TakesBfloat16(layer.a)) options.precision = Precision::kFloat32;
+        step.half_input = options.precision == Precision::kBfloat16;
+        step.convolutions.emplace_back(layer.a, options);
         break;
       case FloatLayer::Type::kResidual: {
         step.in = step.out = layer.a.in, step.middle = layer.a.out;
+        // The branches of residual blocks, most of the work, add small corrections.
+        step.half_input = precision == Precision::kBfloat16;
         FloatConvolution::Options first = options, second = options;
         first.half_output = precision == Precision::kBfloat16;
         second.accumulate = true;
@@ -132,13 +141,19 @@ Result<const float*> Transform::Run(const float* src, int h, int w) {
     if (src != x.data()) std::memcpy(x.Reserve(size()), src, size() * sizeof(float));
     src = x.data();
   };
+  const auto to_halves = [&half = half](const float* from, size_t count) {
+    FloatToBfloat16(from, count, half.Reserve(count));
+    return half.data();
+  };
   for (Step& step : steps_) {
     if (step.type == FloatLayer::Type::kResidual || step.type == FloatLayer::Type::kGain) copy();
     switch (step.type) {
       case FloatLayer::Type::kConvolution: {
         const int oh = OutputsOf(h, step.stride), ow = OutputsOf(w, step.stride);
         next.Reserve(static_cast<size_t>(oh) * ow * step.out);
-        LICHEN_RETURN_IF_ERROR(step.convolutions[0].Run(src, h, w, next.data()));
+        const void* from = src;
+        if (step.half_input) from = to_halves(src, size());
+        LICHEN_RETURN_IF_ERROR(step.convolutions[0].Run(from, h, w, next.data()));
         x.Swap(next);
         h = oh, w = ow, channels = step.out;
         break;
@@ -147,9 +162,8 @@ Result<const float*> Transform::Run(const float* src, int h, int w) {
         const size_t pixels = static_cast<size_t>(h) * w;
         const void* from = x.data();
         void* between;
-        if (precision_ == Precision::kBfloat16) {
-          FloatToBfloat16(x.data(), pixels * step.in, half.Reserve(pixels * step.in));
-          from = half.data();
+        if (step.half_input) {
+          from = to_halves(x.data(), pixels * step.in);
           between = middle_half.Reserve(pixels * step.middle);
         } else {
           between = middle.Reserve(pixels * step.middle);
@@ -199,6 +213,7 @@ uint64_t Transform::Memory(Layers layers, int input_channels, int h, int w, Prec
   for (const FloatLayer& layer : layers) {
     switch (layer.type) {
       case FloatLayer::Type::kConvolution:
+        if (precision == Precision::kBfloat16 && TakesBfloat16(layer.a)) inside = std::max(inside, size * 2);
         pixels = (pixels + layer.a.stride * layer.a.stride - 1) / (layer.a.stride * layer.a.stride);
         move(pixels * layer.a.out);
         break;

@@ -58,7 +58,6 @@ class Transform {
 
  private:
   struct Step;
-  Precision precision_;
   std::vector<Step> steps_;
   int input_channels_;
   std::shared_ptr<TransformMemory> memory_;
