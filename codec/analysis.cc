@@ -5,11 +5,11 @@
 
 namespace lichen {
 
-SplitTransform::SplitTransform(const std::vector<FloatLayer>& g_a) {
+SplitTransform::SplitTransform(Layers g_a) {
   const auto gain = std::find_if(g_a.begin(), g_a.end(),
                                  [](const FloatLayer& layer) { return layer.type == FloatLayer::Type::kGain; });
-  first.assign(g_a.begin(), gain);
-  last.assign(gain, g_a.end());
+  first = {g_a.begin(), gain};
+  last = {gain, g_a.end()};
   for (const FloatLayer& layer : first) {
     if (layer.type == FloatLayer::Type::kSpaceToDepth) stride *= layer.factor;
     if (layer.type == FloatLayer::Type::kConvolution) {
@@ -29,8 +29,8 @@ bool FitsKeptBytes(const SplitTransform& g_a, const TileGrid& grid) {
 }
 
 Analysis::Analysis(RowSource& source, const bitstream::Header& header, const ModelData& model, bool keep)
-    : rows_(source, header), grid_(header), g_a_(model.g_a), keep_(keep) {
-  if (!g_a_.first.empty()) first_.emplace(g_a_.first, 0, FastestPrecision());
+    : rows_(source, header), grid_(header), g_a_(model.g_a), memory_(std::make_shared<TransformMemory>()), keep_(keep) {
+  if (!g_a_.first.empty()) first_.emplace(g_a_.first, 0, FastestPrecision(), memory_);
 }
 
 Status Analysis::Begin() {
@@ -47,15 +47,15 @@ Status Analysis::Provide(Span rows) {
 Result<const float*> Analysis::Window(Span rows, Span columns) {
   if (passes_ > 1 && keep_) return static_cast<const float*>(windows_[next_window_++].data());
   const int h = rows.size() * kLatentPixels, w = columns.size() * kLatentPixels;
-  pixels_.resize(static_cast<size_t>(h) * w * 3);
+  float* pixels = memory_->x.Reserve(static_cast<size_t>(h) * w * 3);
 #pragma omp parallel for
   for (int y = 0; y < h; ++y) {
     rows_.GetFloats(rows.begin * kLatentPixels + y, columns.begin * kLatentPixels, w,
-                    pixels_.data() + static_cast<size_t>(y) * w * 3);
+                    pixels + static_cast<size_t>(y) * w * 3);
   }
-  const float* output = pixels_.data();
+  const float* output = pixels;
   if (first_) {
-    LICHEN_ASSIGN_OR_RETURN(output, first_->Run(pixels_.data(), h, w));
+    LICHEN_ASSIGN_OR_RETURN(output, first_->Run(pixels, h, w));
   }
   if (keep_) windows_.emplace_back(output, output + g_a_.ElementsBetween(rows.size(), columns.size()));
   return output;

@@ -6,6 +6,7 @@
 // trials of an encoder that searches for one.
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <vector>
 
@@ -22,14 +23,14 @@ namespace lichen {
 /// Bytes of g_a's first layers, and bytes of a picture's rows, that are kept from one trial to the next.
 inline constexpr size_t kKeptBytes = size_t{1} << 28;
 
-/// g_a in two parts.
+/// g_a in two parts, borrowed.
 struct SplitTransform {
-  explicit SplitTransform(const std::vector<FloatLayer>& g_a);
+  explicit SplitTransform(Layers g_a);
 
-  std::vector<FloatLayer> first;  // up to the first gain; may be empty
-  std::vector<FloatLayer> last;   // from there on; may be empty
-  int stride = 1;                 // pixels per position between the two
-  int channels = 3;               // of those positions
+  Layers first;      // up to the first gain; may be empty
+  Layers last;       // from there on; may be empty
+  int stride = 1;    // pixels per position between the two
+  int channels = 3;  // of those positions
 
   /// Elements between the two for so many latent positions.
   size_t ElementsBetween(int rows, int columns) const;
@@ -45,13 +46,15 @@ class Analysis {
   Analysis(RowSource& source, const bitstream::Header& header, const ModelData& model, bool keep);
 
   const SplitTransform& g_a() const { return g_a_; }
+  /// For the second part, which then takes the first one's output where it is.
+  const std::shared_ptr<TransformMemory>& memory() const { return memory_; }
 
   /// Call before each pass over the windows. errors: those of the source
   Status Begin();
   /// Makes the rows of latents in `rows` available; every pass goes from top to bottom. errors: those of the source
   Status Provide(Span rows);
-  /// The output of the first part for a window, valid until the next call. Every pass asks for the same windows in the
-  /// same order. REQUIRES: its rows were provided. errors: those of Transform::Run
+  /// The output of the first part for a window, valid until the next call or use of memory(). Every pass asks for the
+  /// same windows in the same order. REQUIRES: its rows were provided. errors: those of Transform::Run
   Result<const float*> Window(Span rows, Span columns);
   /// Alpha, if there is any, with the colour type that tells of it, and metadata. Call after a pass.
   Result<const bitstream::Attachments*> Attach(bool strip_metadata, uint32_t* colour_type);
@@ -60,12 +63,12 @@ class Analysis {
   PictureRows rows_;
   TileGrid grid_;
   SplitTransform g_a_;
+  std::shared_ptr<TransformMemory> memory_;
   std::optional<Transform> first_;
   bool keep_;
   int passes_ = 0;
   std::vector<std::vector<float>> windows_;  // in the order of the first pass
   size_t next_window_ = 0;
-  std::vector<float> pixels_;
 };
 
 }  // namespace lichen

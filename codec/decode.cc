@@ -86,12 +86,16 @@ Result<Opened> Open(const uint8_t* data, size_t size, const DecodeOptions& optio
   return opened;
 }
 
-/// A NaN, which a broken model could give, becomes 0: std::max gives its first argument then.
+// Limits below are written out: loops that are compiled for other instruction sets would call std::min for each sample.
+
+/// A NaN, which a broken model could give, becomes 0, as it is not above 0.
 LICHEN_VECTORISED
 void FloatToBytes(const float* src, size_t count, uint8_t* dst) {
   for (size_t i = 0; i < count; ++i) {
-    const float v = src[i] * 255.0f + 128.0f;  // g_s gives values around 0: (x + 0.5) * 255 + 0.5
-    dst[i] = static_cast<uint8_t>(static_cast<int>(std::min(std::max(0.0f, v), 255.0f)));
+    float v = src[i] * 255.0f + 128.0f;  // g_s gives values around 0: (x + 0.5) * 255 + 0.5
+    v = v > 0.0f ? v : 0.0f;
+    v = v < 255.0f ? v : 255.0f;
+    dst[i] = static_cast<uint8_t>(static_cast<int>(v));
   }
 }
 
@@ -99,8 +103,10 @@ void FloatToBytes(const float* src, size_t count, uint8_t* dst) {
 LICHEN_VECTORISED
 void FloatToWords(const float* src, size_t count, uint8_t* dst) {
   for (size_t i = 0; i < count; ++i) {
-    const float v = src[i] * 65535.0f + 32768.0f;
-    const auto sample = static_cast<uint16_t>(static_cast<int>(std::min(std::max(0.0f, v), 65535.0f)));
+    float v = src[i] * 65535.0f + 32768.0f;
+    v = v > 0.0f ? v : 0.0f;
+    v = v < 65535.0f ? v : 65535.0f;
+    const auto sample = static_cast<uint16_t>(static_cast<int>(v));
     std::memcpy(dst + i * sizeof sample, &sample, sizeof sample);
   }
 }
@@ -109,8 +115,10 @@ void FloatToWords(const float* src, size_t count, uint8_t* dst) {
 LICHEN_VECTORISED
 void FloatToGrayBytes(const float* src, size_t pixels, uint8_t* dst) {
   for (size_t i = 0; i < pixels; ++i) {
-    const float v = (src[3 * i] + src[3 * i + 1] + src[3 * i + 2]) * 85.0f + 128.0f;
-    dst[i] = static_cast<uint8_t>(static_cast<int>(std::min(std::max(0.0f, v), 255.0f)));
+    float v = (src[3 * i] + src[3 * i + 1] + src[3 * i + 2]) * 85.0f + 128.0f;
+    v = v > 0.0f ? v : 0.0f;
+    v = v < 255.0f ? v : 255.0f;
+    dst[i] = static_cast<uint8_t>(static_cast<int>(v));
   }
 }
 
@@ -128,8 +136,10 @@ void AverageBoxes(const float* src, size_t stride, int box, int width, float* ds
 LICHEN_VECTORISED
 void FloatToGrayWords(const float* src, size_t pixels, uint8_t* dst) {
   for (size_t i = 0; i < pixels; ++i) {
-    const float v = (src[3 * i] + src[3 * i + 1] + src[3 * i + 2]) * 21845.0f + 32768.0f;
-    const auto sample = static_cast<uint16_t>(static_cast<int>(std::min(std::max(0.0f, v), 65535.0f)));
+    float v = (src[3 * i] + src[3 * i + 1] + src[3 * i + 2]) * 21845.0f + 32768.0f;
+    v = v > 0.0f ? v : 0.0f;
+    v = v < 65535.0f ? v : 65535.0f;
+    const auto sample = static_cast<uint16_t>(static_cast<int>(v));
     std::memcpy(dst + i * sizeof sample, &sample, sizeof sample);
   }
 }
@@ -155,8 +165,8 @@ class Decoder {
         view_(view),
         grid_(header_),
         synthesis_(SynthesisAtScale(DataOf(*opened.model).g_s, view.scale)),
-        g_s_(synthesis_.layers, static_cast<int>(header_.quality_index), FastestPrecision()),
-        margin_(MarginOf(synthesis_.layers)),
+        g_s_(*synthesis_.layers, static_cast<int>(header_.quality_index), FastestPrecision()),
+        margin_(MarginOf(*synthesis_.layers)),
         rows_(WithMargin(view.LatentRows(), margin_, grid_.height())),
         columns_(WithMargin(view.LatentColumns(), margin_, grid_.width())),
         latent_channels_(DataOf(*opened.model).latent_channels),
@@ -168,7 +178,7 @@ class Decoder {
   Status Run() {
     if (!options_.salvage) LICHEN_RETURN_IF_ERROR(CheckTiles());
     LICHEN_RETURN_IF_ERROR(writer_.Begin());
-    for (const Span rows : Cut(view_.LatentRows(), view_.WindowRows())) {
+    for (const Span rows : CutBeforeMargin(view_.LatentRows(), view_.WindowRows(), margin_, grid_.height())) {
       const Span needed = WithMargin(rows, margin_, grid_.height());
       LICHEN_RETURN_IF_ERROR(latents_.Provide(needed));
       LICHEN_RETURN_IF_ERROR(SynthesiseBand(rows, needed));
@@ -224,7 +234,7 @@ class Decoder {
     const int step = view_.SamplesPerLatent(), box = synthesis_.box;
     const Span band = Common({rows.begin * step, rows.end * step}, view_.rows);
     const size_t row_bytes = view_.columns.size() * writer_.PixelBytes();
-    band_.resize(row_bytes * band.size());
+    band_.Reserve(row_bytes * band.size());
     for (const Span inner : Cut(view_.LatentColumns(), kWindowColumns)) {
       const Span outer = WithMargin(inner, margin_, grid_.width());
       const ThreadScope threads(
@@ -275,7 +285,7 @@ class Decoder {
 
   Result<const float*> Synthesise(Span rows, Span columns) {
     const size_t row = static_cast<size_t>(columns.size()) * latent_channels_;
-    float* window = window_.Reserve(rows.size() * row);
+    float* window = g_s_.Input(rows.size(), columns.size());
     for (int v = rows.begin; v < rows.end; ++v) {
       std::memcpy(window + (v - rows.begin) * row,
                   latents_.Row(v) + static_cast<size_t>(columns.begin - columns_.begin) * latent_channels_,
@@ -300,9 +310,8 @@ class Decoder {
   LatentRows latents_;
   PictureWriter writer_;
   double decoded_ = 0, synthesised_ = 0;  // shares of the view
-  Scratch<float> window_;
   std::vector<float> means_;
-  std::vector<uint8_t> band_;  // colours only
+  Scratch<uint8_t> band_;  // colours only
 };
 
 /// Collects rows into an image.

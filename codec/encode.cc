@@ -79,8 +79,10 @@ class Encoder {
                options.effort > 0 ? EntropyModel::Quantiser::kRateDistortion : EntropyModel::Quantiser::kNearest,
                options.threads),
         margin_((MarginOf(model.g_a) + kLatentPixels - 1) / kLatentPixels) {
-    const std::vector<FloatLayer>& last = analysis.g_a().last;
-    if (!last.empty()) g_a_.emplace(last, static_cast<int>(header.quality_index), FastestPrecision());
+    const Layers last = analysis.g_a().last;
+    if (!last.empty()) {
+      g_a_.emplace(last, static_cast<int>(header.quality_index), FastestPrecision(), analysis.memory());
+    }
   }
 
   Result<std::vector<uint8_t>> Run() {

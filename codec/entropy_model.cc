@@ -95,15 +95,16 @@ EntropyModel::EntropyModel(const ModelData& model, int quality_index, IntegerEng
     : model_(model), tables_(TablesAtQuality(model, quality_index)) {
   if (quantiser == Quantiser::kRateDistortion) rate_distortion_.emplace(model.tables);
   const int m = model.latent_channels, group = m / 4;
-  for (const IntegerLayer& layer : model.h_s) h_s_.emplace_back(layer, engine);
+  const auto sums = std::make_shared<Scratch<int32_t>>();
+  for (const IntegerLayer& layer : model.h_s) h_s_.emplace_back(layer, engine, sums);
   for (int k = 0; k < 4; ++k) {
     const std::vector<IntegerLayer>& layers = model.context[k];
-    for (size_t i = 0; i + 1 < layers.size(); ++i) context_[k].emplace_back(layers[i], engine);
+    for (size_t i = 0; i + 1 < layers.size(); ++i) context_[k].emplace_back(layers[i], engine, sums);
     for (int g = 0; g < 4; ++g) {
       std::vector<int> outputs;
       for (int c = 0; c < group; ++c) outputs.push_back(g * group + c);
       for (int c = 0; c < group; ++c) outputs.push_back(m + g * group + c);
-      heads_[k].emplace_back(layers.back(), engine, outputs);
+      heads_[k].emplace_back(layers.back(), engine, outputs, sums);
     }
   }
   const uint16_t* exp2 = model.exp2.data();

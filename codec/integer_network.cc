@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <numeric>
+#include <utility>
 
 #include "codec/fixed_point.h"
 #include "codec/latent_arithmetic.h"
@@ -65,9 +66,9 @@ void RequantiseRelu(const int32_t* acc, size_t pixels, int channels, const int32
                     uint8_t* dst, int stride) {
   for (size_t p = 0; p < pixels; ++p, acc += channels, dst += stride) {
     for (int c = 0; c < channels; ++c) {
-      const int32_t positive = std::max(acc[c] + bias[c], 0);
+      const int32_t sum = acc[c] + bias[c], positive = sum > 0 ? sum : 0;
       const double scaled = positive * multiplier[c] + 0.5;  // exact, see above; conversion to int is the floor
-      dst[c] = static_cast<uint8_t>(std::min(static_cast<int32_t>(std::min(scaled, 127.0)), kActivationMax));
+      dst[c] = static_cast<uint8_t>(static_cast<int32_t>(scaled < kActivationMax ? scaled : kActivationMax));
     }
   }
 }
@@ -78,15 +79,19 @@ std::unique_ptr<IntegerAccumulator> MakePlainAccumulator(int in, int out, int ke
   return std::make_unique<PlainAccumulator>(in, out, kernel, weight);
 }
 
-IntegerConvolution::IntegerConvolution(const IntegerLayer& layer, IntegerEngine engine)
-    : IntegerConvolution(layer, engine, [&layer] {
-        std::vector<int> all(layer.out);
-        std::iota(all.begin(), all.end(), 0);
-        return all;
-      }()) {}
+IntegerConvolution::IntegerConvolution(const IntegerLayer& layer, IntegerEngine engine, Sums sums)
+    : IntegerConvolution(
+          layer, engine,
+          [&layer] {
+            std::vector<int> all(layer.out);
+            std::iota(all.begin(), all.end(), 0);
+            return all;
+          }(),
+          std::move(sums)) {}
 
-IntegerConvolution::IntegerConvolution(const IntegerLayer& layer, IntegerEngine engine, const std::vector<int>& outputs)
-    : in_(layer.in), margin_(layer.kernel / 2) {
+IntegerConvolution::IntegerConvolution(const IntegerLayer& layer, IntegerEngine engine, const std::vector<int>& outputs,
+                                       Sums sums)
+    : in_(layer.in), margin_(layer.kernel / 2), sums_(sums ? std::move(sums) : std::make_shared<Scratch<int32_t>>()) {
   const size_t row = static_cast<size_t>(layer.in) * layer.kernel * layer.kernel;
   std::vector<int8_t> weight;
   weight.reserve(outputs.size() * row);
@@ -105,22 +110,22 @@ template <typename Consumer>
 void IntegerConvolution::RunInStrips(const uint8_t* src, int h, int w, const Consumer& consume) {
   if (margin_ == 0 && h == 1) {  // a row of positions without neighbours can be cut anywhere
     const int step = std::min(w, kStripPositions);
-    acc_.resize(static_cast<size_t>(step) * bias_.size());
+    int32_t* sums = sums_->Reserve(static_cast<size_t>(step) * bias_.size());
     for (int x = 0; x < w; x += step) {
       const int count = std::min(step, w - x);
-      accumulator_->Run(src + static_cast<size_t>(x) * in_, 1, count, acc_.data());
-      consume(acc_.data(), static_cast<size_t>(x), static_cast<size_t>(count));
+      accumulator_->Run(src + static_cast<size_t>(x) * in_, 1, count, sums);
+      consume(sums, static_cast<size_t>(x), static_cast<size_t>(count));
     }
     return;
   }
   // Rows in the margin of a strip see zeros where it ends, and are dropped.
   const int step = std::max(1, std::min(h, kStripPositions / w));
   const size_t most = static_cast<size_t>(std::min(h, step + (step < h ? 2 * margin_ : 0)));
-  acc_.resize(most * w * bias_.size());
+  int32_t* sums = sums_->Reserve(most * w * bias_.size());
   for (int y = 0; y < h; y += step) {
     const int end = std::min(y + step, h), from = std::max(0, y - margin_), to = std::min(h, end + margin_);
-    accumulator_->Run(src + static_cast<size_t>(from) * w * in_, to - from, w, acc_.data());
-    consume(acc_.data() + static_cast<size_t>(y - from) * w * bias_.size(), static_cast<size_t>(y) * w,
+    accumulator_->Run(src + static_cast<size_t>(from) * w * in_, to - from, w, sums);
+    consume(sums + static_cast<size_t>(y - from) * w * bias_.size(), static_cast<size_t>(y) * w,
             static_cast<size_t>(end - y) * w);
   }
 }

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "codec/model_data.h"
+#include "codec/scratch.h"
 
 namespace lichen {
 
@@ -38,9 +39,14 @@ inline constexpr int kStripPositions = 1 << 14;
 /// A layer ready to run.
 class IntegerConvolution {
  public:
-  /// The layer is copied. outputs: the output channels to compute, in this order; all when not given.
-  IntegerConvolution(const IntegerLayer& layer, IntegerEngine engine);
-  IntegerConvolution(const IntegerLayer& layer, IntegerEngine engine, const std::vector<int>& outputs);
+  /// Room for sums, which layers that run one after the other can share.
+  using Sums = std::shared_ptr<Scratch<int32_t>>;
+
+  /// The layer is copied. outputs: the output channels to compute, in this order; all when not given. sums: null for
+  /// room of its own
+  IntegerConvolution(const IntegerLayer& layer, IntegerEngine engine, Sums sums = nullptr);
+  IntegerConvolution(const IntegerLayer& layer, IntegerEngine engine, const std::vector<int>& outputs,
+                     Sums sums = nullptr);
 
   int out() const { return static_cast<int>(bias_.size()); }
   /// REQUIRES: a ReLU layer. dst: [h][w] pixels `stride` bytes apart, out() channels each, 0..127.
@@ -56,7 +62,7 @@ class IntegerConvolution {
   std::unique_ptr<IntegerAccumulator> accumulator_;
   std::vector<int32_t> bias_;
   std::vector<double> scale_;  // multiplier / 2^shift, exactly
-  std::vector<int32_t> acc_;
+  Sums sums_;
 };
 
 }  // namespace lichen

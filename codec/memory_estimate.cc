@@ -30,16 +30,17 @@ uint64_t FixedMemory(const ModelData& model) {
 uint64_t TileMemory(const ModelData& model, uint64_t positions) {
   const uint64_t m = model.latent_channels, p = model.feature_channels;
   const uint64_t strip = std::min<uint64_t>(positions, kStripPositions);
+  // Sums of one layer at a time. h_s runs at a quarter of the positions at most, and so do heads, a group at a time.
   uint64_t widest = p, sums = 0;
-  for (const IntegerLayer& layer : model.h_s) sums += uint64_t(layer.out) * sizeof(int32_t);
+  for (const IntegerLayer& layer : model.h_s) sums = std::max<uint64_t>(sums, layer.out / 4);
   for (const auto& layers : model.context) {
     for (const IntegerLayer& layer : layers) {
-      widest = std::max<uint64_t>(widest, layer.in);
-      sums += uint64_t(layer.out) * sizeof(int32_t);
+      if (layer.relu) widest = std::max<uint64_t>(widest, layer.out);
+      sums = std::max<uint64_t>(sums, layer.relu ? layer.out : layer.out / 16);
     }
   }
   const uint64_t latents = m * sizeof(int32_t), inputs = p + 2 * m, heads = 2 * m;
-  return positions * (latents + inputs + p + 3 * widest + heads) + strip * sums;
+  return positions * (latents + inputs + p + 3 * widest + heads) + strip * sums * sizeof(int32_t);
 }
 
 uint64_t LargestTile(const TileGrid& grid) {
@@ -61,16 +62,15 @@ uint64_t DecodeMemory(const ModelData& model, const bitstream::Header& header, c
                       int threads) {
   const TileGrid grid(header);
   const ScaledSynthesis synthesis = SynthesisAtScale(model.g_s, view.scale);
-  const int margin = MarginOf(synthesis.layers);
+  const int margin = MarginOf(*synthesis.layers);
   const Span columns = WithMargin(view.LatentColumns(), margin, grid.width());
-  const int band = std::min(view.WindowRows(), view.LatentRows().size());
-  // The last row of tiles that a band with its margins reaches into is held whole.
-  const int held = std::min(band + 2 * margin + grid.Row(0).size(), grid.height());
+  const int band = std::min(view.WindowRows() + margin, view.LatentRows().size());
+  // Rows of tiles are held whole, and of the ones above what a band that begins in them needs.
+  const int held = std::min(std::max(grid.Row(0).size(), view.WindowRows()) + 2 * margin, grid.height());
   const uint64_t latents = uint64_t(held) * columns.size() * model.latent_channels * sizeof(float);
-  const int h = Positions(band, margin, grid.height());
+  const int h = Positions(std::min(view.WindowRows(), band), margin, grid.height());
   const int w = Positions(std::min(kWindowColumns, view.LatentColumns().size()), margin, grid.width());
-  const uint64_t window = uint64_t(h) * w * model.latent_channels * sizeof(float) +
-                          Transform::Memory(synthesis.layers, model.latent_channels, h, w, precision);
+  const uint64_t window = Transform::Memory(*synthesis.layers, model.latent_channels, h, w, precision, true);
   const uint64_t samples = uint64_t(band) * view.SamplesPerLatent() * view.columns.size() * 3;
   return FixedMemory(model) + TilesAtATime(grid, columns, threads) * TileMemory(model, LargestTile(grid)) + latents +
          window + samples;
@@ -89,12 +89,11 @@ uint64_t EncodeMemory(const ModelData& model, const bitstream::Header& header, P
   const uint64_t tile = LargestTile(grid), m = model.latent_channels;
   const uint64_t latents = uint64_t(grid.Row(0).size()) * grid.width() * m * sizeof(float);
   const uint64_t canvas = uint64_t(h) * kLatentPixels * grid.width() * kLatentPixels * 3;
-  const uint64_t window = uint64_t(h) * w * kLatentPixels * kLatentPixels * 3 * sizeof(float) +
-                          Transform::Memory(model.g_a, 3, h * kLatentPixels, w * kLatentPixels, precision);
+  const uint64_t window = Transform::Memory(model.g_a, 3, h * kLatentPixels, w * kLatentPixels, precision, true);
   const auto rounded = [](int size) { return (size + 3) / 4 * 4; };
   const uint64_t hyper = Transform::Memory(model.h_a, model.latent_channels, rounded(grid.Row(0).size()),
-                                           rounded(grid.Column(0).size()), precision);
-  const uint64_t copies = 2 * tile * m * sizeof(float);  // the tile by itself, as is and scaled
+                                           rounded(grid.Column(0).size()), precision, false);
+  const uint64_t copies = tile * m * sizeof(float);  // the tile by itself
   // Symbols are kept until the tile's stream is written backwards.
   const uint64_t symbols = tile * m * 4;
   return FixedMemory(model) + latents + canvas + window +

@@ -30,18 +30,19 @@ std::vector<float> AverageSubPixels(const std::vector<float>& values, int out, i
 ScaledSynthesis SynthesisAtScale(const std::vector<FloatLayer>& g_s, int scale) {
   constexpr int kRoughScale = 8;  // from this one on, residual blocks are left out
   using Type = FloatLayer::Type;
-  ScaledSynthesis scaled;
-  scaled.box = scale;
+  if (scale == 1) return {std::shared_ptr<const std::vector<FloatLayer>>(std::shared_ptr<void>(), &g_s), 1};
+  const auto layers = std::make_shared<std::vector<FloatLayer>>();
+  ScaledSynthesis scaled = {layers, scale};
   int pixels = 1;  // a side of one position of this layer
   for (const FloatLayer& layer : g_s) pixels *= layer.type == Type::kDepthToSpace ? layer.factor : 1;
   for (const FloatLayer& layer : g_s) {
     if (layer.type == Type::kDepthToSpace) pixels /= layer.factor;
     if (layer.type == Type::kResidual && scale >= kRoughScale && pixels <= scale) continue;
-    scaled.layers.push_back(layer);
+    layers->push_back(layer);
   }
-  if (scale == 1 || scaled.layers.back().type != Type::kDepthToSpace) return scaled;
-  FloatLayer& last = scaled.layers.back();
-  FloatConvolutionData& before = scaled.layers[scaled.layers.size() - 2].a;  // a convolution, says the parser
+  if (layers->back().type != Type::kDepthToSpace) return scaled;
+  FloatLayer& last = layers->back();
+  FloatConvolutionData& before = (*layers)[layers->size() - 2].a;  // a convolution, says the parser
   if (before.relu) return scaled;
   const int step = std::gcd(last.factor, scale);
   before.weight = AverageSubPixels(before.weight, before.out, last.factor, step);
@@ -49,7 +50,7 @@ ScaledSynthesis SynthesisAtScale(const std::vector<FloatLayer>& g_s, int scale) 
   before.out /= step * step;
   last.factor /= step;
   scaled.box = scale / step;
-  if (last.factor == 1) scaled.layers.pop_back();
+  if (last.factor == 1) layers->pop_back();
   return scaled;
 }
 

@@ -47,14 +47,16 @@ class TileEncoder {
     const int channels = model_.hyper_channels;
     z_.resize(static_cast<size_t>(padded_h / 4) * (padded_w / 4) * channels);
     for (size_t at = 0; at < z_.size(); ++at) z_[at] = hyper[at] * tables_.z_gain[at % channels];
-    float* scaled = y_.Reserve(static_cast<size_t>(h) * w * m);
+    float* scaled = tile;  // in place: without the padding, every value moves towards the start or stays
+    const float* gain = tables_.gain_y.data();
     for (int v = 0; v < h; ++v) {
       const float* from = tile + static_cast<size_t>(v) * padded_w * m;
       for (int x = 0; x < w; ++x, from += m, scaled += m) {
-        for (int c = 0; c < m; ++c) scaled[c] = from[c] * tables_.gain_y[c];
+#pragma omp simd
+        for (int c = 0; c < m; ++c) scaled[c] = from[c] * gain[c];
       }
     }
-    return entropy_model_.Encode(y_.data(), z_.data(), h, w, &latents_);
+    return entropy_model_.Encode(tile, z_.data(), h, w, &latents_);
   }
 
  private:
@@ -62,7 +64,7 @@ class TileEncoder {
   QualityTables tables_;
   Transform h_a_;
   EntropyModel entropy_model_;
-  Scratch<float> tile_, y_;
+  Scratch<float> tile_;
   std::vector<float> z_;
   Latents latents_;
 };

@@ -62,6 +62,20 @@ inline std::vector<Span> Cut(Span span, int step) {
   return pieces;
 }
 
+/// `span` in pieces that end, with a margin after them, at multiples of `step` or at the end of the canvas of `size`
+/// positions: a piece with
+/// its margin then needs no tiles below the ones that it ends in
+inline std::vector<Span> CutBeforeMargin(Span span, int step, int margin, int size) {
+  std::vector<Span> pieces;
+  for (int begin = span.begin; begin < span.end;) {
+    const int reach = ((begin + margin) / step + 1) * step;
+    const int end = reach < size ? std::min(reach - margin, span.end) : span.end;
+    pieces.push_back({begin, end});
+    begin = end;
+  }
+  return pieces;
+}
+
 }  // namespace lichen
 
 #endif  // LICHEN_CODEC_TILING_H_

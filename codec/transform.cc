@@ -52,6 +52,12 @@ void ConvertRow(const float* src, size_t count, uint16_t* dst) {
   }
 }
 
+/// The trunk carries the picture itself: all of it in bfloat16 would lose 0.1 dB at high qualities, and errors add up
+/// over smooth areas. Found by experiment with lichen-3 (docs/performance.md): the convolutions that take 128 channels,
+/// between 1/8 and 1/16 of the resolution, lose next to nothing at any quality; those next to pixels, of 48 channels,
+/// and next to latents, of 512, do.
+bool TakesBfloat16(const FloatConvolutionData& trunk) { return trunk.in > 64 && trunk.in <= 256; }
+
 int OutputsOf(int size, int stride) { return (size + stride - 1) / stride; }
 
 }  // namespace
@@ -70,11 +76,12 @@ struct Transform::Step {
   FloatLayer::Type type;
   int in = 0, out = 0, middle = 0, stride = 1, factor = 1;
   std::vector<FloatConvolution> convolutions;  // one, or two in a residual block
+  bool half_input = false;                     // they take bfloat16
   std::vector<float> gain;
 };
 
-Transform::Transform(const std::vector<FloatLayer>& layers, int quality_index, Precision precision)
-    : precision_(precision) {
+Transform::Transform(Layers layers, int quality_index, Precision precision, std::shared_ptr<TransformMemory> memory)
+    : memory_(memory ? std::move(memory) : std::make_shared<TransformMemory>()) {
   for (const FloatLayer& layer : layers) {
     Step step;
     step.type = layer.type;
@@ -84,12 +91,14 @@ Transform::Transform(const std::vector<FloatLayer>& layers, int quality_index, P
     switch (layer.type) {
       case FloatLayer::Type::kConvolution:
         step.in = layer.a.in, step.out = layer.a.out, step.stride = layer.a.stride;
-        // The trunk carries the picture itself: in bfloat16 it would lose 0.1 dB at high qualities. The branches of the
-        // residual blocks, most of the work, add small corrections.
-        step.convolutions.emplace_back(layer.a, FloatConvolution::Options{});
+        if (!TakesBfloat16(layer.a)) options.precision = Precision::kFloat32;
+        step.half_input = options.precision == Precision::kBfloat16;
+        step.convolutions.emplace_back(layer.a, options);
         break;
       case FloatLayer::Type::kResidual: {
         step.in = step.out = layer.a.in, step.middle = layer.a.out;
+        // The branches of residual blocks, most of the work, add small corrections.
+        step.half_input = precision == Precision::kBfloat16;
         FloatConvolution::Options first = options, second = options;
         first.half_output = precision == Precision::kBfloat16;
         second.accumulate = true;
@@ -106,7 +115,7 @@ Transform::Transform(const std::vector<FloatLayer>& layers, int quality_index, P
     }
     steps_.push_back(std::move(step));
   }
-  const FloatLayer& first = layers.front();
+  const FloatLayer& first = layers[0];
   switch (first.type) {
     case FloatLayer::Type::kSpaceToDepth:  // a convolution follows
       input_channels_ = layers[1].a.in / (first.factor * first.factor);
@@ -122,75 +131,91 @@ Transform::Transform(const std::vector<FloatLayer>& layers, int quality_index, P
 
 Transform::~Transform() = default;
 
+float* Transform::Input(int h, int w) { return memory_->x.Reserve(static_cast<size_t>(h) * w * input_channels_); }
+
 Result<const float*> Transform::Run(const float* src, int h, int w) {
+  auto& [x, next, middle, half, middle_half] = *memory_;
   int channels = input_channels_;
   const auto size = [&] { return static_cast<size_t>(h) * w * channels; };
   const auto copy = [&] {  // for steps that work in place, if the first does
-    if (src != x_.data()) std::memcpy(x_.Reserve(size()), src, size() * sizeof(float));
-    src = x_.data();
+    if (src != x.data()) std::memcpy(x.Reserve(size()), src, size() * sizeof(float));
+    src = x.data();
+  };
+  const auto to_halves = [&half = half](const float* from, size_t count) {
+    FloatToBfloat16(from, count, half.Reserve(count));
+    return half.data();
   };
   for (Step& step : steps_) {
     if (step.type == FloatLayer::Type::kResidual || step.type == FloatLayer::Type::kGain) copy();
     switch (step.type) {
       case FloatLayer::Type::kConvolution: {
         const int oh = OutputsOf(h, step.stride), ow = OutputsOf(w, step.stride);
-        next_.Reserve(static_cast<size_t>(oh) * ow * step.out);
-        LICHEN_RETURN_IF_ERROR(step.convolutions[0].Run(src, h, w, next_.data()));
-        x_.Swap(next_);
+        next.Reserve(static_cast<size_t>(oh) * ow * step.out);
+        const void* from = src;
+        if (step.half_input) from = to_halves(src, size());
+        LICHEN_RETURN_IF_ERROR(step.convolutions[0].Run(from, h, w, next.data()));
+        x.Swap(next);
         h = oh, w = ow, channels = step.out;
         break;
       }
       case FloatLayer::Type::kResidual: {
-        const size_t pixels = static_cast<size_t>(h) * w, middle = pixels * step.middle;
-        const void* from = x_.data();
+        const size_t pixels = static_cast<size_t>(h) * w;
+        const void* from = x.data();
         void* between;
-        if (precision_ == Precision::kBfloat16) {
-          FloatToBfloat16(x_.data(), pixels * step.in, half_.Reserve(pixels * step.in));
-          from = half_.data();
-          between = middle_half_.Reserve(middle);
+        if (step.half_input) {
+          from = to_halves(x.data(), pixels * step.in);
+          between = middle_half.Reserve(pixels * step.middle);
         } else {
-          between = middle_.Reserve(middle);
+          between = middle.Reserve(pixels * step.middle);
         }
         LICHEN_RETURN_IF_ERROR(step.convolutions[0].Run(from, h, w, between));
-        LICHEN_RETURN_IF_ERROR(step.convolutions[1].Run(between, h, w, x_.data()));
+        LICHEN_RETURN_IF_ERROR(step.convolutions[1].Run(between, h, w, x.data()));
         break;
       }
       case FloatLayer::Type::kSpaceToDepth: {
-        float* to = next_.Reserve(size());
+        float* to = next.Reserve(size());
         h /= step.factor, w /= step.factor;
         SpaceToDepth(src, h, w, step.factor, channels, to);
         channels *= step.factor * step.factor;
-        x_.Swap(next_);
+        x.Swap(next);
         break;
       }
       case FloatLayer::Type::kDepthToSpace: {
-        float* to = next_.Reserve(size());
+        float* to = next.Reserve(size());
         channels /= step.factor * step.factor;
         DepthToSpace(src, h, w, step.factor, channels, to);
         h *= step.factor, w *= step.factor;
-        x_.Swap(next_);
+        x.Swap(next);
         break;
       }
       case FloatLayer::Type::kGain:
 #pragma omp parallel for
         for (int y = 0; y < h; ++y) {
-          MultiplyRow(x_.data() + static_cast<size_t>(y) * w * channels, w, channels, step.gain.data());
+          MultiplyRow(x.data() + static_cast<size_t>(y) * w * channels, w, channels, step.gain.data());
         }
         break;
     }
-    src = x_.data();
+    src = x.data();
   }
   return src;
 }
 
-uint64_t Transform::Memory(const std::vector<FloatLayer>& layers, int input_channels, int h, int w,
-                           Precision precision) {
-  uint64_t pixels = static_cast<uint64_t>(h) * w, largest = pixels * input_channels, inside = 0;  // elements; bytes
+uint64_t Transform::Memory(Layers layers, int input_channels, int h, int w, Precision precision, bool own_input) {
+  uint64_t pixels = static_cast<uint64_t>(h) * w, size = pixels * input_channels;  // of the tensor, in elements
+  const auto first = layers[0].type;
+  const bool in_place = first == FloatLayer::Type::kResidual || first == FloatLayer::Type::kGain;
+  uint64_t x = own_input || in_place ? size : 0, next = 0, inside = 0;  // elements; elements; bytes
+  const auto move = [&](uint64_t to) {
+    size = to;
+    next = std::max(next, to);
+    std::swap(x, next);
+  };
   for (const FloatLayer& layer : layers) {
     switch (layer.type) {
       case FloatLayer::Type::kConvolution:
+        if (precision == Precision::kBfloat16 && TakesBfloat16(layer.a)) inside = std::max(inside, size * 2);
         pixels = (pixels + layer.a.stride * layer.a.stride - 1) / (layer.a.stride * layer.a.stride);
-        largest = std::max(largest, pixels * layer.a.out);
+        move(pixels * layer.a.out);
         break;
       case FloatLayer::Type::kResidual:
         inside = std::max(
@@ -198,20 +223,22 @@ uint64_t Transform::Memory(const std::vector<FloatLayer>& layers, int input_chan
         break;
       case FloatLayer::Type::kSpaceToDepth:
         pixels /= layer.factor * layer.factor;
+        move(size);
         break;
       case FloatLayer::Type::kDepthToSpace:
         pixels *= layer.factor * layer.factor;
+        move(size);
         break;
       case FloatLayer::Type::kGain:
         break;
     }
   }
-  return 2 * largest * sizeof(float) + inside;  // x_ and next_
+  return (x + next) * sizeof(float) + inside;
 }
 
-int MarginOf(const std::vector<FloatLayer>& layers) {
+int MarginOf(Layers layers) {
   int need = 0;
-  for (auto layer = layers.rbegin(); layer != layers.rend(); ++layer) {
+  for (const FloatLayer* layer = layers.end(); layer-- != layers.begin();) {
     switch (layer->type) {
       case FloatLayer::Type::kConvolution:
         need = need * layer->a.stride + layer->a.kernel / 2;
@@ -232,7 +259,7 @@ int MarginOf(const std::vector<FloatLayer>& layers) {
   return need;
 }
 
-double MultiplyAdds(const std::vector<FloatLayer>& layers) {
+double MultiplyAdds(Layers layers) {
   double total = 0, positions = 1;  // positions of this layer per input position
   for (const FloatLayer& layer : layers) {
     switch (layer.type) {

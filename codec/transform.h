@@ -15,35 +15,59 @@
 
 namespace lichen {
 
+/// Tensors of transforms that run one after the other, so that they can share them.
+struct TransformMemory {
+  Scratch<float> x, next, middle;
+  Scratch<uint16_t> half, middle_half;
+};
+
+/// Some layers of a transform, borrowed.
+class Layers {
+ public:
+  Layers() = default;
+  Layers(const std::vector<FloatLayer>& all) : Layers(all.data(), all.data() + all.size()) {}
+  Layers(const FloatLayer* begin, const FloatLayer* end) : begin_(begin), end_(end) {}
+  const FloatLayer* begin() const { return begin_; }
+  const FloatLayer* end() const { return end_; }
+  size_t size() const { return static_cast<size_t>(end_ - begin_); }
+  bool empty() const { return begin_ == end_; }
+  const FloatLayer& operator[](size_t i) const { return begin_[i]; }
+
+ private:
+  const FloatLayer *begin_ = nullptr, *end_ = nullptr;
+};
+
 /// Runs a transform on windows of any size. Zero padding at the window's edge stands for the canvas edge; where the
 /// window ends inside the canvas, its outer margin (below) comes out wrong and is to be dropped.
 class Transform {
  public:
-  /// Borrows nothing: weights are copied.
-  Transform(const std::vector<FloatLayer>& layers, int quality_index, Precision precision);
+  /// Borrows nothing: weights are copied. memory: null for some of its own; if shared, each Run ends the life of what
+  /// the others returned, except that it takes the result of the one before as `src`
+  Transform(Layers layers, int quality_index, Precision precision, std::shared_ptr<TransformMemory> memory = nullptr);
   ~Transform();
+
+  /// Room for a window. What is written there Run takes without a copy; it ends the life of the last result.
+  float* Input(int h, int w);
 
   /// src: [h][w][input channels]; the result, [h'][w'][output channels], stays valid until the next call.
   /// errors: kOutOfMemory, kInternal
   Result<const float*> Run(const float* src, int h, int w);
 
-  /// Bytes that Run keeps for windows of this size.
-  static uint64_t Memory(const std::vector<FloatLayer>& layers, int input_channels, int h, int w, Precision precision);
+  /// Bytes kept for windows of this size. own_input: whether they are written to Input
+  static uint64_t Memory(Layers layers, int input_channels, int h, int w, Precision precision, bool own_input);
 
  private:
   struct Step;
-  Precision precision_;
   std::vector<Step> steps_;
   int input_channels_;
-  Scratch<float> x_, next_, middle_;
-  Scratch<uint16_t> half_, middle_half_;
+  std::shared_ptr<TransformMemory> memory_;
 };
 
 /// Input positions on each side of a window that reach into its outputs: the receptive field's radius.
-int MarginOf(const std::vector<FloatLayer>& layers);
+int MarginOf(Layers layers);
 
 /// Multiply-adds per input position of the layers.
-double MultiplyAdds(const std::vector<FloatLayer>& layers);
+double MultiplyAdds(Layers layers);
 
 }  // namespace lichen
 

@@ -5,7 +5,8 @@
 // LICHEN_VECTORISED before a function compiles its loops for several instruction sets, chosen when the program loads.
 // Only for loops whose result cannot depend on the choice; a product and a sum are therefore never fused.
 // Floating-point exceptions are nobody's concern here, and comparisons that could raise them would keep loops from
-// being vectorised.
+// being vectorised. Nor are functions of other options put in line, std::min and std::max of floats among them: limits
+// are written out.
 
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__)
 #define LICHEN_VECTORISED                                                      \

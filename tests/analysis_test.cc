@@ -23,12 +23,13 @@ TEST(AnalysisTest, TheSplitCountsWhatIsBetween) {
   convolution.a.stride = 2;
   gain.type = FloatLayer::Type::kGain;
   gain.channels = 128;
-  const SplitTransform split({depth, convolution, gain, convolution});
+  const std::vector<FloatLayer> layers = {depth, convolution, gain, convolution};
+  const SplitTransform split(layers);
   EXPECT_EQ(split.first.size(), 2u);
   EXPECT_EQ(split.last.size(), 2u);
   EXPECT_EQ(split.stride, 8);
   EXPECT_EQ(split.ElementsBetween(3, 5), 3u * 5 * 4 * 128);
-  EXPECT_EQ(SplitTransform({gain, convolution}).ElementsBetween(1, 1), 256u * 3);
+  EXPECT_EQ(SplitTransform({layers.data() + 2, layers.data() + 4}).ElementsBetween(1, 1), 256u * 3);
   bitstream::Header header;
   header.width = 5760;
   header.height = 5760;  // 33 megapixels

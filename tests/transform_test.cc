@@ -6,6 +6,7 @@
 #include <cmath>
 #include <random>
 
+#include "codec/fixed_point.h"
 #include "test_data.h"
 
 namespace lichen {
@@ -144,6 +145,58 @@ TEST(TransformTest, Bfloat16IsCloseToFloat32) {
   const auto b = fast.Run(y.data(), 6, 4);
   if (!b.ok()) GTEST_SKIP() << "no bfloat16 here: " << b.status().message();
   EXPECT_LT(RelativeError(*b, std::vector<float>(*a, *a + 96 * 64 * 3)), 0.01);
+}
+
+TEST(TransformTest, TheDefaultModelInBfloat16KeepsWhatFloat32Gives) {
+  const ModelData& model = DataOf(*Model::Default().value());
+  const int h = 128, w = 192, m = model.latent_channels;
+  const Image image = test::SyntheticImage(w, h);
+  std::vector<float> x;
+  for (const uint8_t sample : image.pixels) x.push_back(static_cast<float>(sample) / 255 - 0.5f);
+  for (const int quality : {0, 500, kMaxQualityIndex}) {
+    Transform g_a(model.g_a, quality, Precision::kFloat32), g_s(model.g_s, quality, Precision::kFloat32);
+    const auto y = g_a.Run(x.data(), h, w);
+    ASSERT_TRUE(y.ok());
+    const std::vector<float> exact_y(*y, *y + h / 16 * (w / 16) * m);
+    const auto back = g_s.Run(exact_y.data(), h / 16, w / 16);
+    ASSERT_TRUE(back.ok());
+    Transform fast_g_a(model.g_a, quality, Precision::kBfloat16), fast_g_s(model.g_s, quality, Precision::kBfloat16);
+    const auto fast_y = fast_g_a.Run(x.data(), h, w);
+    if (!fast_y.ok()) GTEST_SKIP() << "no bfloat16 here: " << fast_y.status().message();
+    EXPECT_LT(RelativeError(*fast_y, exact_y), 0.02) << quality;
+    const auto fast_back = fast_g_s.Run(exact_y.data(), h / 16, w / 16);
+    ASSERT_TRUE(fast_back.ok());
+    double error = 0;
+    for (size_t i = 0; i < x.size(); ++i) error += ((*fast_back)[i] - (*back)[i]) * ((*fast_back)[i] - (*back)[i]);
+    const double psnr = 10 * std::log10(static_cast<double>(x.size()) / error);
+    EXPECT_GT(psnr, 60) << quality;  // 55 is promised
+  }
+}
+
+TEST(TransformTest, InputAndSharedMemoryChangeNothing) {
+  const ModelData& model = DataOf(*ToyModel());
+  const int m = model.latent_channels;
+  const std::vector<float> x = Noise(size_t{64} * 48 * 3, 0.3f);
+  Transform g_a(model.g_a, 300, Precision::kFloat32), g_s(model.g_s, 300, Precision::kFloat32);
+  const auto y = g_a.Run(x.data(), 64, 48);
+  ASSERT_TRUE(y.ok());
+  const std::vector<float> expected_y(*y, *y + 4 * 3 * m);
+  const auto back = g_s.Run(expected_y.data(), 4, 3);
+  ASSERT_TRUE(back.ok());
+  const std::vector<float> expected_x(*back, *back + x.size());
+
+  const auto memory = std::make_shared<TransformMemory>();
+  Transform first(model.g_a, 300, Precision::kFloat32, memory), second(model.g_s, 300, Precision::kFloat32, memory);
+  for (int again = 0; again < 2; ++again) {
+    float* input = first.Input(64, 48);
+    std::copy(x.begin(), x.end(), input);
+    const auto between = first.Run(input, 64, 48);
+    ASSERT_TRUE(between.ok());
+    EXPECT_EQ(std::vector<float>(*between, *between + expected_y.size()), expected_y);
+    const auto end = second.Run(*between, 4, 3);
+    ASSERT_TRUE(end.ok());
+    EXPECT_EQ(std::vector<float>(*end, *end + expected_x.size()), expected_x);
+  }
 }
 
 TEST(TransformTest, WindowsWithMarginEqualTheWhole) {
