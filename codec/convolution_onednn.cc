@@ -3,6 +3,7 @@
 // LICHEN_ONEDNN_3 stands. Layouts of sources and destinations are channels-last; oneDNN chooses that of the weights.
 #include <dnnl.hpp>
 #include <map>
+#include <memory>
 #include <utility>
 #include <vector>
 
@@ -37,10 +38,12 @@ struct Geometry {
 /// Weights in oneDNN's own layout, shared by all sizes that want the same one.
 class WeightStore {
  public:
-  WeightStore(memory::dims dims, memory::data_type type, const void* data) : stream_(Cpu()) {
-    plain_ = memory({std::move(dims), type, memory::format_tag::oihw}, Cpu());
-    std::copy_n(static_cast<const char*>(data), plain_.get_desc().get_size(),
-                static_cast<char*>(plain_.get_data_handle()));
+  /// data: elements of `type`
+  template <typename T>
+  WeightStore(memory::dims dims, memory::data_type type, std::vector<T> data) : stream_(Cpu()) {
+    const auto kept = std::make_shared<std::vector<T>>(std::move(data));
+    plain_ = memory({std::move(dims), type, memory::format_tag::oihw}, Cpu(), kept->data());
+    data_ = kept;
   }
 
   memory In(const memory::desc& wanted) {
@@ -57,7 +60,8 @@ class WeightStore {
 
  private:
   dnnl::stream stream_;
-  memory plain_;
+  std::shared_ptr<void> data_;
+  memory plain_;  // in data_
   std::vector<memory> made_;
 };
 
@@ -138,9 +142,9 @@ void Execute(Prepared& p, dnnl::stream& stream, const void* src, void* dst) {
 /// through a float on their way out (its issue 3435), which is exact too, as they stay below 2^24.
 class OneDnnAccumulator : public IntegerAccumulator {
  public:
-  OneDnnAccumulator(int in, int out, int kernel, const int8_t* weight)
+  OneDnnAccumulator(int in, int out, int kernel, std::vector<int8_t> weight)
       : geometry_{in, out, kernel, 1},
-        weights_({out, in, kernel, kernel}, memory::data_type::s8, weight),
+        weights_({out, in, kernel, kernel}, memory::data_type::s8, std::move(weight)),
         stream_(Cpu()) {}
 
   void Run(const uint8_t* src, int h, int w, int32_t* acc) override {
@@ -162,8 +166,8 @@ class OneDnnAccumulator : public IntegerAccumulator {
 
 }  // namespace
 
-std::unique_ptr<IntegerAccumulator> MakeFastAccumulator(int in, int out, int kernel, const int8_t* weight) {
-  return std::make_unique<OneDnnAccumulator>(in, out, kernel, weight);
+std::unique_ptr<IntegerAccumulator> MakeFastAccumulator(int in, int out, int kernel, std::vector<int8_t> weight) {
+  return std::make_unique<OneDnnAccumulator>(in, out, kernel, std::move(weight));
 }
 
 Precision FastestPrecision() {
@@ -190,20 +194,17 @@ struct FloatConvolution::State {
 
 FloatConvolution::FloatConvolution(const FloatConvolutionData& data, const Options& options) {
   const memory::dims dims = {data.out, data.in, data.kernel, data.kernel};
-  std::vector<uint16_t> halves;
-  const void* weight = data.weight.data();
-  auto type = memory::data_type::f32;
-  if (options.precision == Precision::kBfloat16) {
-    halves.resize(data.weight.size());
+  const auto weights = [&] {
+    if (options.precision != Precision::kBfloat16) return WeightStore(dims, memory::data_type::f32, data.weight);
+    std::vector<uint16_t> halves(data.weight.size());
     FloatToBfloat16(data.weight.data(), halves.size(), halves.data());
-    weight = halves.data();
-    type = memory::data_type::bf16;
-  }
+    return WeightStore(dims, memory::data_type::bf16, std::move(halves));
+  };
   state_.reset(new State{{data.in, data.out, data.kernel, data.stride},
                          options,
                          data.relu,
                          data.slope,
-                         WeightStore(dims, type, weight),
+                         weights(),
                          memory({{data.out}, memory::data_type::f32, memory::format_tag::x}, Cpu()),
                          dnnl::stream(Cpu()),
                          {}});

@@ -101,7 +101,7 @@ IntegerConvolution::IntegerConvolution(const IntegerLayer& layer, IntegerEngine 
     scale_.push_back(static_cast<double>(layer.multiplier[o]) / static_cast<double>(int64_t{1} << layer.shift[o]));
   }
   const int out = static_cast<int>(outputs.size());
-  accumulator_ = engine == IntegerEngine::kFast ? MakeFastAccumulator(layer.in, out, layer.kernel, weight.data())
+  accumulator_ = engine == IntegerEngine::kFast ? MakeFastAccumulator(layer.in, out, layer.kernel, std::move(weight))
                                                 : MakePlainAccumulator(layer.in, out, layer.kernel, weight.data());
 }
 

@@ -30,7 +30,7 @@ enum class IntegerEngine { kPlain, kFast };
 
 std::unique_ptr<IntegerAccumulator> MakePlainAccumulator(int in, int out, int kernel, const int8_t* weight);
 /// The fastest engine of this build; the plain one where there is no other.
-std::unique_ptr<IntegerAccumulator> MakeFastAccumulator(int in, int out, int kernel, const int8_t* weight);
+std::unique_ptr<IntegerAccumulator> MakeFastAccumulator(int in, int out, int kernel, std::vector<int8_t> weight);
 
 /// Sums are computed for about so many positions at a time, so that they stay small whatever the size of a tile; tiles
 /// of up to 2048 pixels a side are done at once.

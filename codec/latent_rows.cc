@@ -28,7 +28,10 @@ Status LatentRows::Provide(Span rows) {
     first_ = grid_.Row(next_tile_row_).begin;
   }
   const auto forget = [&] {
-    for (; first_ < rows.begin && !rows_.empty(); ++first_) rows_.pop_front();
+    for (; first_ < rows.begin && !rows_.empty(); ++first_) {
+      if (!rows_.front().empty()) spare_.push_back(std::move(rows_.front()));
+      rows_.pop_front();
+    }
   };
   forget();
   while (grid_.Row(next_tile_row_).begin < rows.end) {
@@ -77,6 +80,10 @@ void LatentRows::Keep(const Latents& latents, Span rows, Span columns) {
 
 float* LatentRows::Values(int row, int column) {
   std::vector<float>& values = rows_[row - first_];
+  if (values.empty() && !spare_.empty()) {  // every position of a row is set again, by Keep or by Conceal
+    values = std::move(spare_.back());
+    spare_.pop_back();
+  }
   values.resize(static_cast<size_t>(columns_.size()) * channels_);  // only once a tile was sound
   return values.data() + static_cast<size_t>(column - columns_.begin) * channels_;
 }

@@ -49,7 +49,8 @@ class LatentRows {
   Span columns_, tile_columns_;
   bool salvage_;
   TileCallback on_tile_;
-  std::deque<std::vector<float>> rows_;  // from first_ on
+  std::deque<std::vector<float>> rows_;    // from first_ on
+  std::vector<std::vector<float>> spare_;  // forgotten ones, to be used again
   int first_ = 0;
   int first_tile_row_ = -1, next_tile_row_ = -1;  // of those decoded
   std::set<std::pair<int, int>> damaged_;         // (row, column)

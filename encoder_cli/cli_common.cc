@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "encoder_cli/cli_common.h"
 
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 #include <unistd.h>
 
 #include <algorithm>
@@ -217,6 +220,11 @@ int RunTool(const Console& console, const std::function<int()>& tool) {
   std::signal(SIGXFSZ, SIG_IGN);  // and so does the limit of ulimit -f
 #endif
   image_io::RemoveTemporaryFilesOnSignals();
+#ifdef __GLIBC__
+  // Tensors that make room for larger ones go back to the system. glibc would raise this limit when the first does, and
+  // keep the gaps that the others leave: 27 MiB of 296 when 12 megapixels are decoded.
+  mallopt(M_MMAP_THRESHOLD, 16 << 20);
+#endif
   try {
     return tool();
   } catch (const std::exception& error) {

@@ -113,7 +113,7 @@ TEST(IntegerAccumulatorTest, FastEqualsPlainAtTheExtremes) {
       for (int8_t& w : weight) {
         w = static_cast<int8_t>(mode == 0 ? 127 : mode == 1 ? -127 : static_cast<int>(random() % 255) - 127);
       }
-      const auto accumulator = MakeFastAccumulator(in, out, kernel, weight.data());
+      const auto accumulator = MakeFastAccumulator(in, out, kernel, weight);
       for (const auto& [h, w] : {std::pair{9, 7}, std::pair{1, 1}, std::pair{3, 2}, std::pair{2, 65}}) {
         std::vector<uint8_t> src(static_cast<size_t>(h) * w * in);
         for (uint8_t& v : src) v = static_cast<uint8_t>(mode == 2 ? random() % 128 : 127);

@@ -16,8 +16,8 @@
 
 namespace lichen {
 
-std::unique_ptr<IntegerAccumulator> MakeFastAccumulator(int in, int out, int kernel, const int8_t* weight) {
-  return MakePlainAccumulator(in, out, kernel, weight);
+std::unique_ptr<IntegerAccumulator> MakeFastAccumulator(int in, int out, int kernel, std::vector<int8_t> weight) {
+  return MakePlainAccumulator(in, out, kernel, weight.data());
 }
 
 namespace {
