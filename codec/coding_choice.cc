@@ -13,7 +13,7 @@
 namespace lichen {
 namespace {
 
-constexpr uint32_t kWindow = 512;  // pixels a side of what is tried
+constexpr uint32_t kLeastWindow = 256, kMostWindow = 512;  // pixels a side of what is tried
 constexpr double kTriedFrom = 65;  // qualities from which every picture is tried
 constexpr int kFlatStep = 10 * kStepsPerLevel;
 constexpr double kFlatShare = 0.25;  // of blocks: pictures with more flat ones are tried at every quality
@@ -129,7 +129,10 @@ Status HeadRows::Rewind() {
 }
 
 Result<Coding> ChooseCoding(const HeadRows& head, const EncodeOptions& options) {
-  const uint32_t width = std::min(head.header().width, kWindow), height = std::min(head.rows(), kWindow);
+  // A quarter of a small picture; of large ones two windows, which are little of them.
+  const double quarter = std::sqrt(double{1} * head.header().width * head.rows()) / 2;
+  const uint32_t side = std::clamp(static_cast<uint32_t>(quarter) / 16 * 16, kLeastWindow, kMostWindow);
+  const uint32_t width = std::min(head.header().width, side), height = std::min(head.rows(), side);
   std::vector<Image> windows;
   const uint32_t spare = head.header().width - width, y = (head.rows() - height) / 2;
   if (spare > width) {  // two, at a quarter and at three quarters
