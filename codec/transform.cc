@@ -134,14 +134,15 @@ Transform::~Transform() = default;
 float* Transform::Input(int h, int w) { return memory_->x.Reserve(static_cast<size_t>(h) * w * input_channels_); }
 
 Result<const float*> Transform::Run(const float* src, int h, int w) {
-  auto& [x, next, middle, half, middle_half] = *memory_;
+  Scratch<float>&x = memory_->x, &next = memory_->next, &middle = memory_->middle;
+  Scratch<uint16_t>&half = memory_->half, &middle_half = memory_->middle_half;
   int channels = input_channels_;
   const auto size = [&] { return static_cast<size_t>(h) * w * channels; };
   const auto copy = [&] {  // for steps that work in place, if the first does
     if (src != x.data()) std::memcpy(x.Reserve(size()), src, size() * sizeof(float));
     src = x.data();
   };
-  const auto to_halves = [&half = half](const float* from, size_t count) {
+  const auto to_halves = [&half](const float* from, size_t count) {
     FloatToBfloat16(from, count, half.Reserve(count));
     return half.data();
   };

@@ -163,7 +163,8 @@ TEST(TransformTest, TheDefaultModelInBfloat16KeepsWhatFloat32Gives) {
     Transform fast_g_a(model.g_a, quality, Precision::kBfloat16), fast_g_s(model.g_s, quality, Precision::kBfloat16);
     const auto fast_y = fast_g_a.Run(x.data(), h, w);
     if (!fast_y.ok()) GTEST_SKIP() << "no bfloat16 here: " << fast_y.status().message();
-    EXPECT_LT(RelativeError(*fast_y, exact_y), 0.02) << quality;
+    // What that does to rate and distortion is in docs/performance.md.
+    EXPECT_LT(RelativeError(*fast_y, exact_y), 0.03) << quality;
     const auto fast_back = fast_g_s.Run(exact_y.data(), h / 16, w / 16);
     ASSERT_TRUE(fast_back.ok());
     double error = 0;
