@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The only file that knows oneDNN, 2.6 as in Debian 12 or 3 as in Debian 13: their interfaces differ where
 // LICHEN_ONEDNN_3 stands. Layouts of sources and destinations are channels-last; oneDNN chooses that of the weights.
+#include <algorithm>
 #include <dnnl.hpp>
 #include <map>
 #include <memory>

@@ -3,6 +3,7 @@
 // the declared size, within the declared memory.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <ctime>
 #include <iostream>
 #include <map>
@@ -36,10 +37,8 @@ void PrintTo(const Sample& sample, std::ostream* out) { *out << sample.name; }
 constexpr size_t kMebibyte = size_t{1} << 20;
 
 constexpr Sample kSamples[] = {
-    {"rgb", 100000, 10000, 1 << 16, 8 * kMebibyte},
-    {"tiles", 100000, 10000, 1 << 16, 8 * kMebibyte},
-    {"alpha", 100000, 10000, 1 << 16, 8 * kMebibyte},
-    {"dct", 100000, 10000, 1 << 16, 8 * kMebibyte},
+    {"rgb", 100000, 10000, 1 << 16, 8 * kMebibyte},   {"tiles", 100000, 10000, 1 << 16, 8 * kMebibyte},
+    {"alpha", 100000, 10000, 1 << 16, 8 * kMebibyte}, {"dct", 100000, 10000, 1 << 16, 8 * kMebibyte},
     {"Default", 300, 300, 1 << 16, 64 * kMebibyte},
 };
 

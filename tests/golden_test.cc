@@ -2,6 +2,7 @@
 // Files written once must decode to the same latents for ever, and to the same picture within one level.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "lichen/codec.h"

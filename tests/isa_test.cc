@@ -3,6 +3,7 @@
 // sub-processes under every instruction set that oneDNN can be told to use; latents must be equal, pixels nearly so.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <string>

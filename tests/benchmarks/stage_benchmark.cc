@@ -3,6 +3,7 @@
 // pixels of the picture, unless a counter says otherwise. Threads stand in the name where they are not one.
 #include <benchmark/benchmark.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
