@@ -9,6 +9,8 @@
 namespace lichen {
 namespace {
 
+// Functions for several instruction sets are seen outside a shared library unless they are local.
+
 /// Of H.265: row v is cos((2n + 1) v pi / 16), times about 64, times sqrt(2) where v is not 0.
 constexpr int kMatrix[8][8] = {{64, 64, 64, 64, 64, 64, 64, 64},     {89, 75, 50, 18, -18, -50, -75, -89},
                                {83, 36, -36, -83, -83, -36, 36, 83}, {75, -18, -89, -50, 50, 89, 18, -75},
@@ -77,6 +79,32 @@ void Inverse(const int16_t* quantised, int step, int16_t* samples) {
 // 2^14 / sqrt(3), / sqrt(2), / sqrt(6) and * 2 / sqrt(6).
 constexpr int32_t kThird = 9459, kHalf = 11585, kSixth = 6689, kTwoSixths = 13377;
 
+LICHEN_VECTORISED
+void Rotate(const float* rgb, int count, int plane, float* planes) {
+  constexpr float kThirdF = 0.57735027f, kHalfF = 0.70710678f, kSixthF = 0.40824829f;
+  for (int i = 0; i < count; ++i) {
+    // x is a sample / 255 - 0.5; levels about 0 are 255 x - 0.5.
+    const float r = rgb[3 * i] * 255.0f - 0.5f, g = rgb[3 * i + 1] * 255.0f - 0.5f, b = rgb[3 * i + 2] * 255.0f - 0.5f;
+    planes[i] = (r + g + b) * kThirdF;
+    planes[plane + i] = (r - b) * kHalfF;
+    planes[2 * plane + i] = (r - 2 * g + b) * kSixthF;
+  }
+}
+
+LICHEN_VECTORISED
+void RotateInverse(const int16_t* y, const int16_t* c1, const int16_t* c2, int count, int32_t* rgb) {
+  for (int i = 0; i < count; ++i) {
+    rgb[3 * i] = ClampSample(kThird * y[i] + kHalf * c1[i] + kSixth * c2[i]);
+    rgb[3 * i + 1] = ClampSample(kThird * y[i] - kTwoSixths * c2[i]);
+    rgb[3 * i + 2] = ClampSample(kThird * y[i] - kHalf * c1[i] + kSixth * c2[i]);
+  }
+}
+
+LICHEN_VECTORISED
+void Clamp(const int16_t* y, int count, int32_t* gray) {
+  for (int i = 0; i < count; ++i) gray[i] = ClampSample(y[i] * (1 << 14));
+}
+
 }  // namespace
 
 void ForwardDct(const float* samples, float* coefficients) {
@@ -93,30 +121,12 @@ void InverseDct(const int16_t* quantised, int step, int16_t* samples) {
   std::fill_n(samples, kBlockSize, static_cast<int16_t>(quantised[0] < 0 ? -magnitude : magnitude));
 }
 
-LICHEN_VECTORISED
-void RotateColours(const float* rgb, int count, int plane, float* planes) {
-  constexpr float kThirdF = 0.57735027f, kHalfF = 0.70710678f, kSixthF = 0.40824829f;
-  for (int i = 0; i < count; ++i) {
-    // x is a sample / 255 - 0.5; levels about 0 are 255 x - 0.5.
-    const float r = rgb[3 * i] * 255.0f - 0.5f, g = rgb[3 * i + 1] * 255.0f - 0.5f, b = rgb[3 * i + 2] * 255.0f - 0.5f;
-    planes[i] = (r + g + b) * kThirdF;
-    planes[plane + i] = (r - b) * kHalfF;
-    planes[2 * plane + i] = (r - 2 * g + b) * kSixthF;
-  }
-}
+void RotateColours(const float* rgb, int count, int plane, float* planes) { Rotate(rgb, count, plane, planes); }
 
-LICHEN_VECTORISED
 void RotateBack(const int16_t* y, const int16_t* c1, const int16_t* c2, int count, int32_t* rgb) {
-  for (int i = 0; i < count; ++i) {
-    rgb[3 * i] = ClampSample(kThird * y[i] + kHalf * c1[i] + kSixth * c2[i]);
-    rgb[3 * i + 1] = ClampSample(kThird * y[i] - kTwoSixths * c2[i]);
-    rgb[3 * i + 2] = ClampSample(kThird * y[i] - kHalf * c1[i] + kSixth * c2[i]);
-  }
+  RotateInverse(y, c1, c2, count, rgb);
 }
 
-LICHEN_VECTORISED
-void ClampGray(const int16_t* y, int count, int32_t* gray) {
-  for (int i = 0; i < count; ++i) gray[i] = ClampSample(y[i] * (1 << 14));
-}
+void ClampGray(const int16_t* y, int count, int32_t* gray) { Clamp(y, count, gray); }
 
 }  // namespace lichen
