@@ -71,12 +71,12 @@ for name in $(grep -o '^ "[^"]*"' $golden/manifest.json | tr -d ' "'); do
 done
 CHECK
 
-# A mount namespace of its own, so that nothing stays mounted; and an environment without this machine's settings, but
+# A mount namespace of its own, so that nothing stays mounted, with devices, of which the tests use terminals; and an environment without this machine's settings, but
 # with its proxies.
 proxies=()
 for name in http_proxy https_proxy no_proxy; do
   [ -z "${!name:-}" ] || proxies+=("$name=${!name}")
 done
-unshare --mount bash -c 'mount -t proc proc "$0/proc" && exec chroot "$@"' "$folder" "$folder" /usr/bin/env -i \
+unshare --mount bash -c 'mount -t proc proc "$0/proc" && mount --rbind /dev "$0/dev" && exec chroot "$@"' "$folder" "$folder" /usr/bin/env -i \
   HOME=/root PATH=/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C.UTF-8 "${proxies[@]}" sh /root/check.sh
 echo "=== Debian $release: builds, passes its tests, decodes the golden files to the same latents"
