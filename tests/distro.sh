@@ -6,7 +6,7 @@
 #   tests/distro.sh [RELEASE [MIRROR [FOLDER]]]
 #   RELEASE  a name: trixie (Debian 13) when not given
 #   MIRROR   a URL: when not given that of this machine's apt, or deb.debian.org
-#   FOLDER   where the release is, or goes and stays: what is there is used again, built files too
+#   FOLDER   where the release is, or goes and stays, to be used again
 # Exit code 0: all is well; 77: something it needs is missing; others: a failure.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -43,12 +43,12 @@ if [ ! -e "$folder/installed" ]; then
   touch "$folder/installed"
 fi
 
-# The tree as git sees it, changes that are not committed included.
+# The tree as git sees it, changes that are not committed included; newer than what was built from an older one.
 rm -rf "$folder/root/src"
 mkdir -p "$folder/root/src"
 git ls-files -z --cached --others --exclude-standard | while IFS= read -r -d '' file; do
   [ ! -e "$file" ] || printf '%s\0' "$file"
-done | tar -c --null -T - | tar -x --no-same-owner -C "$folder/root/src"
+done | tar -c --null -T - | tar -x -m --no-same-owner -C "$folder/root/src"
 [ ! -e /etc/resolv.conf ] || cp -L /etc/resolv.conf "$folder/etc/resolv.conf"
 
 cat > "$folder/root/check.sh" << 'CHECK'
