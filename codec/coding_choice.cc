@@ -14,7 +14,7 @@ namespace lichen {
 namespace {
 
 constexpr uint32_t kLeastWindow = 256, kMostWindow = 512;  // pixels a side of what is tried
-constexpr double kTriedFrom = 65;  // qualities from which every picture is tried
+constexpr double kTriedFrom = 65;                          // qualities from which every picture is tried
 constexpr int kFlatStep = 10 * kStepsPerLevel;
 constexpr double kFlatShare = 0.25;  // of blocks: pictures with more flat ones are tried at every quality
 constexpr double kMargin = 0.97;     // of the cost, that must be saved: windows have edges that pictures lack
@@ -79,7 +79,7 @@ Result<double> Cost(const Image& window, Coding coding, const EncodeOptions& opt
   decode.threads = options.threads;
   decode.max_memory_bytes = options.max_memory_bytes;
   LICHEN_ASSIGN_OR_RETURN(const Image decoded, Decode(file.data(), file.size(), decode));
-  const double lambda = LambdaAtQuality(static_cast<int>(std::lround(options.quality * kMaxQualityIndex / 100)));
+  const double lambda = LambdaAtQuality(QualityIndexOf(options.quality));
   constexpr double kFixedBytes = 70;  // of a file and its stream: a larger picture hardly has more
   const double bits = 8 * std::max(0.0, static_cast<double>(file.size()) - kFixedBytes);
   return bits / (double{1} * window.width * window.height) + lambda * SquaredError(window, decoded);

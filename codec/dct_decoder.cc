@@ -42,8 +42,6 @@ Span TilePixels(const bitstream::Header& header, int i, uint32_t side) {
 /// The samples of a view that pixels belong to.
 Span SamplesOf(Span pixels, int scale) { return {pixels.begin / scale, (pixels.end + scale - 1) / scale}; }
 
-int Planes(const bitstream::Header& header) { return header.colour_type <= 2 ? 1 : 3; }
-
 /// What one thread needs.
 struct Lane {
   DctTile tile;
@@ -148,7 +146,7 @@ class DctDecoder {
     const Span x = TilePixels(header_, tile_column, header_.width), y = TilePixels(header_, tile_row, header_.height);
     lane.tile.columns = BlocksAlong(x.size());
     lane.tile.rows = BlocksAlong(y.size());
-    lane.tile.planes = Planes(header_);
+    lane.tile.planes = PlanesOf(header_);
     const bitstream::TileSpan& span = container_.tiles[index];
     LICHEN_RETURN_IF_ERROR(
         DecodeTile(data_ + span.offset, span.size, &lane.tile).Prefixed(bitstream::TileName(header_, index)));
@@ -260,7 +258,7 @@ Result<uint64_t> HashDct(const uint8_t* data, const bitstream::Container& contai
       DctTile& tile = decoded[i];
       tile.columns = BlocksAlong(TilePixels(header, static_cast<int>(index % columns), header.width).size());
       tile.rows = BlocksAlong(TilePixels(header, static_cast<int>(index / columns), header.height).size());
-      tile.planes = Planes(header);
+      tile.planes = PlanesOf(header);
       const bitstream::TileSpan& span = container.tiles[index];
       statuses[i] = DecodeTile(data + span.offset, span.size, &tile).Prefixed(bitstream::TileName(header, index));
     });
@@ -279,7 +277,7 @@ uint64_t DctDecodeMemory(const bitstream::Header& header, const View& view, int 
   const int lanes = ThreadsForTiles(threads, columns, int64_t{columns} * x.size() * y.size());
   constexpr uint64_t kMostPixelBytes = 6, kAlpha = uint64_t{10} << 20;  // zstd's window is up to 8 MiB
   const uint64_t band = uint64_t(view.columns.size()) * std::min(y.size(), view.rows.size() * view.scale);
-  return lanes * (DctTileMemory(x.size(), y.size(), Planes(header)) + uint64_t(x.size()) * 256) +
+  return lanes * (DctTileMemory(x.size(), y.size(), PlanesOf(header)) + uint64_t(x.size()) * 256) +
          band * kMostPixelBytes + (header.colour_type % 2 == 0 ? kAlpha : 0);
 }
 
@@ -288,7 +286,8 @@ uint64_t DctHashMemory(const bitstream::Header& header, int threads) {
   const auto tiles = static_cast<int>(std::min<uint64_t>(bitstream::TileCount(header), 1 << 16));
   const int lanes = ThreadsForTiles(threads, tiles, int64_t{header.width} * header.height);
   constexpr uint64_t kHashed = 8;  // bytes of a coefficient, of one tile at a time
-  return lanes * DctTileMemory(width, height, Planes(header)) + CoefficientsOf(width, height, Planes(header)) * kHashed;
+  return lanes * DctTileMemory(width, height, PlanesOf(header)) +
+         CoefficientsOf(width, height, PlanesOf(header)) * kHashed;
 }
 
 }  // namespace lichen

@@ -12,8 +12,6 @@
 namespace lichen {
 namespace {
 
-int Planes(const bitstream::Header& header) { return header.colour_type <= 2 ? 1 : 3; }
-
 /// Pixels of a tile that the picture's edge does not cut, along a side.
 int TileSide(const bitstream::Header& header, uint32_t side) {
   return static_cast<int>(std::min(1u << header.tile_size_log2, side));
@@ -51,7 +49,7 @@ Result<std::vector<uint8_t>> EncodeDct(PictureRows& rows, const bitstream::Heade
         const int left = (first + i) * side, right = std::min(left + side, width);
         lane.tile.columns = BlocksAlong(right - left);
         lane.tile.rows = blocks_down;
-        lane.tile.planes = Planes(header);
+        lane.tile.planes = PlanesOf(header);
         lane.tile.step = step;
         const int stride = lane.tile.columns * kBlockSide;
         lane.rgb.resize(static_cast<size_t>(stride) * blocks_down * kBlockSide * 3);
@@ -77,7 +75,7 @@ uint64_t DctEncodeMemory(const bitstream::Header& header, int threads) {
   const int lanes = ThreadsForTiles(threads, columns, int64_t{header.width} * height);
   const uint64_t rgb = CoefficientsOf(width, height, 3) * sizeof(float);
   const uint64_t tile =
-      DctTileMemory(width, height, Planes(header)) + DctSymbolMemory(width, height, Planes(header)) + rgb;
+      DctTileMemory(width, height, PlanesOf(header)) + DctSymbolMemory(width, height, PlanesOf(header)) + rgb;
   const uint64_t canvas = (static_cast<uint64_t>(height) + kLatentPixels) * (uint64_t{header.width} + kLatentPixels) *
                           3 * header.bit_depth / 8;
   const uint64_t alpha = header.colour_type % 2 == 0 ? uint64_t{24} << 20 : 0;  // zstd's state

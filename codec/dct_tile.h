@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "bitstream/container.h"
 #include "codec/dct.h"
 #include "lichen/status.h"
 
@@ -28,6 +29,9 @@ struct DctTile {
   }
   const int16_t* Block(int row, int column) const { return const_cast<DctTile*>(this)->Block(row, column); }
 };
+
+/// Planes of a picture: gray has one.
+inline int PlanesOf(const bitstream::Header& header) { return header.colour_type <= 2 ? 1 : 3; }
 
 /// Blocks that cover so many pixels.
 inline int BlocksAlong(int pixels) { return (pixels + kBlockSide - 1) / kBlockSide; }

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
-#include <cmath>
 #include <cstring>
 #include <memory>
 #include <new>
@@ -63,7 +62,7 @@ Result<bitstream::Header> MakeHeader(const ImageHeader& picture, const EncodeOpt
   header.height = picture.height;
   header.colour_type = static_cast<uint32_t>(picture.channels);
   header.bit_depth = static_cast<uint32_t>(picture.bit_depth);
-  header.quality_index = static_cast<uint32_t>(std::lround(options.quality * kMaxQualityIndex / 100));
+  header.quality_index = static_cast<uint32_t>(QualityIndexOf(options.quality));
   return header;
 }
 

@@ -5,6 +5,7 @@
 // The integer arithmetic that decides symbols; FORMAT.md, "Integer networks", is the same in words.
 
 #include <algorithm>
+#include <cmath>
 #include <cstdint>
 
 namespace lichen {
@@ -12,6 +13,8 @@ namespace lichen {
 inline constexpr int kQualityAnchors = 8;
 inline constexpr int kQualitySteps = 128;  // quality indices between two anchors
 inline constexpr int kMaxQualityIndex = (kQualityAnchors - 1) * kQualitySteps;
+/// The index of a quality of 0 to 100.
+inline int QualityIndexOf(double quality) { return static_cast<int>(std::lround(quality * kMaxQualityIndex / 100)); }
 inline constexpr int kExponentBits = 8;  // exponents of the integer networks count 1/256 octaves
 inline constexpr int kGainBits = 11;     // those of the float transforms 1/2048, or skies would be a level off
 inline constexpr int kExponentLimit = 16 << kExponentBits;

@@ -4,7 +4,6 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <cstring>
 
 #include "test_data.h"
 
@@ -38,28 +37,6 @@ TEST(AnalysisTest, TheSplitCountsWhatIsBetween) {
   EXPECT_FALSE(FitsKeptBytes(split, TileGrid(header)));
 }
 
-/// An image's rows, counting them.
-class CountingSource : public RowSource {
- public:
-  explicit CountingSource(const Image& image) : image_(image) {}
-  const ImageHeader& header() const override { return image_; }
-  Status ReadRow(uint8_t* row) override {
-    std::memcpy(row, image_.pixels.data() + next_++ * image_.RowBytes(), image_.RowBytes());
-    ++rows_read;
-    return Status();
-  }
-  bool can_rewind() const override { return true; }
-  Status Rewind() override {
-    next_ = 0;
-    return Status();
-  }
-  size_t rows_read = 0;
-
- private:
-  const Image& image_;
-  size_t next_ = 0;
-};
-
 /// What a pass over bands of 4 latent rows, each in windows of 6 columns at most, gets.
 std::vector<float> Pass(Analysis& analysis, const TileGrid& grid) {
   std::vector<float> all;
@@ -87,7 +64,7 @@ TEST(AnalysisTest, LaterPassesGetTheSameFromWhatIsKeptOrReadAgain) {
   const TileGrid grid(header);
   std::vector<float> first;
   for (const bool keep : {true, false}) {
-    CountingSource source(image);
+    test::ImageRows source(image);
     Analysis analysis(source, header, DataOf(*ToyModel()), keep);
     std::vector<uint8_t> alpha;
     for (int pass = 1; pass <= 3; ++pass) {

@@ -33,25 +33,6 @@ Image Screen(uint32_t width, uint32_t height, int channels = 3) {
   return image;
 }
 
-class Rows : public RowSource {
- public:
-  explicit Rows(const Image& image) : image_(image) {}
-  const ImageHeader& header() const override { return image_; }
-  Status ReadRow(uint8_t* row) override {
-    std::memcpy(row, image_.pixels.data() + next_++ * image_.RowBytes(), image_.RowBytes());
-    return Status();
-  }
-  bool can_rewind() const override { return true; }
-  Status Rewind() override {
-    next_ = 0;
-    return Status();
-  }
-
- private:
-  const Image& image_;
-  size_t next_ = 0;
-};
-
 Coding CodingOf(const Result<std::vector<uint8_t>>& file) {
   EXPECT_TRUE(file.ok()) << file.status().message();
   return Inspect(file->data(), file->size())->coding;
@@ -59,7 +40,7 @@ Coding CodingOf(const Result<std::vector<uint8_t>>& file) {
 
 TEST(HeadRowsTest, AllRowsComeOnceAndAgainAfterARewind) {
   const Image image = SyntheticImage(10, 1500, 4);
-  Rows rows(image);
+  test::ImageRows rows(image);
   HeadRows head(rows);
   ASSERT_TRUE(head.ReadHead().ok());
   EXPECT_EQ(head.rows(), 1024u);

@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <cstring>
 #include <fstream>
 #include <iterator>
 #include <memory>
@@ -60,6 +61,28 @@ inline Image GoldenAlphaImage() {
   image.xmp = {'<', 'x', '/', '>'};
   return image;
 }
+
+/// An image's rows, counting them.
+class ImageRows : public RowSource {
+ public:
+  explicit ImageRows(const Image& image) : image_(image) {}
+  const ImageHeader& header() const override { return image_; }
+  Status ReadRow(uint8_t* row) override {
+    std::memcpy(row, image_.pixels.data() + next_++ * image_.RowBytes(), image_.RowBytes());
+    ++rows_read;
+    return Status();
+  }
+  bool can_rewind() const override { return true; }
+  Status Rewind() override {
+    next_ = 0;
+    return Status();
+  }
+  size_t rows_read = 0;
+
+ private:
+  const Image& image_;
+  size_t next_ = 0;
+};
 
 inline double Psnr(const std::vector<uint8_t>& a, const std::vector<uint8_t>& b) {
   EXPECT_EQ(a.size(), b.size());

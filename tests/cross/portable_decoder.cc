@@ -32,7 +32,7 @@ Result<uint64_t> HashOfCoefficients(const bitstream::Container& container, const
   const uint32_t side = 1u << header.tile_size_log2, columns = bitstream::TileColumns(header);
   LatentHash hash;
   DctTile tile;
-  tile.planes = header.colour_type <= 2 ? 1 : 3;
+  tile.planes = PlanesOf(header);
   for (size_t i = 0; i < container.tiles.size(); ++i) {
     const auto left = static_cast<uint32_t>(i % columns) * side, top = static_cast<uint32_t>(i / columns) * side;
     tile.columns = BlocksAlong(static_cast<int>(std::min(side, header.width - left)));
