@@ -49,7 +49,8 @@ struct EntropyModel::Writer {
   const float* y;
   const float* z;
   const std::vector<bitstream::CdfTable>& tables;
-  const RateDistortion* rate_distortion;  // may be null
+  const RateDistortion *rate_distortion, *at_sides;  // may be null, both
+  SharedSides shared;
   bitstream::RansEncoder rans;
   std::vector<int32_t> rounded = {};
 
@@ -58,18 +59,19 @@ struct EntropyModel::Writer {
     rans.Put(table, value);
     return value;
   }
-  /// Elements `list` of the `count` from `at` on; the other residuals are set to 0.
+  /// Elements `list` of the `count` from `at` on; the other residuals are set to 0. on_side: at a shared side
   void CodeY(const int32_t* list, int coded, const int32_t* index, const int32_t* mean, size_t at, int count,
-             int32_t* residual) {
+             bool on_side, int32_t* residual) {
+    const RateDistortion* choice = on_side ? at_sides : rate_distortion;
     rounded.resize(count);
     RoundResiduals(y + at, mean, count, rounded.data());
     std::fill_n(residual, count, 0);
     for (int n = 0; n < coded; ++n) {
       const int32_t i = list[n];
       residual[i] = rounded[i];
-      if (rate_distortion && rounded[i] != 0) {
+      if (choice && rounded[i] != 0) {
         const float exact = y[at + i] - static_cast<float>(mean[i]) / (1 << kSixteenthBits);
-        residual[i] = rate_distortion->Choose(index[i], rounded[i], exact);
+        residual[i] = choice->Choose(index[i], rounded[i], exact);
       }
       rans.Put(tables[index[i]], residual[i]);
     }
@@ -79,11 +81,12 @@ struct EntropyModel::Writer {
 
 /// And of a decoder.
 struct EntropyModel::Reader {
+  static constexpr SharedSides shared = {};  // a matter of the encoder's
   const std::vector<bitstream::CdfTable>& tables;
   bitstream::RansDecoder rans;
 
   int32_t CodeZ(const bitstream::CdfTable& table, size_t) { return rans.Get(table); }
-  void CodeY(const int32_t* list, int coded, const int32_t* index, const int32_t*, size_t, int count,
+  void CodeY(const int32_t* list, int coded, const int32_t* index, const int32_t*, size_t, int count, bool,
              int32_t* residual) {
     std::fill_n(residual, count, 0);
     for (int n = 0; n < coded; ++n) residual[list[n]] = rans.Get(tables[index[list[n]]]);
@@ -93,7 +96,10 @@ struct EntropyModel::Reader {
 
 EntropyModel::EntropyModel(const ModelData& model, int quality_index, IntegerEngine engine, Quantiser quantiser)
     : model_(model), tables_(TablesAtQuality(model, quality_index)) {
-  if (quantiser == Quantiser::kRateDistortion) rate_distortion_.emplace(model.tables);
+  if (quantiser == Quantiser::kRateDistortion) {
+    rate_distortion_.emplace(model.tables);
+    at_sides_.emplace(model.tables, RateDistortion::kBitsPerSquaredStepAtSides);
+  }
   const int m = model.latent_channels, group = m / 4;
   const auto sums = std::make_shared<Scratch<int32_t>>();
   for (const IntegerLayer& layer : model.h_s) h_s_.emplace_back(layer, engine, sums);
@@ -120,8 +126,10 @@ EntropyModel::EntropyModel(const ModelData& model, int quality_index, IntegerEng
   for (std::vector<int32_t>* row : {&mean_, &index_, &list_, &residual_}) row->resize(group);
 }
 
-std::vector<uint8_t> EntropyModel::Encode(const float* y, const float* z, int h, int w, Latents* latents) {
-  Writer writer{y, z, model_.tables, rate_distortion_ ? &*rate_distortion_ : nullptr, {}};
+std::vector<uint8_t> EntropyModel::Encode(const float* y, const float* z, int h, int w, Latents* latents,
+                                          SharedSides shared) {
+  const auto pointer = [](const std::optional<RateDistortion>& choice) { return choice ? &*choice : nullptr; };
+  Writer writer{y, z, model_.tables, pointer(rate_distortion_), pointer(at_sides_), shared, {}};
   Code(writer, h, w, latents);
   return writer.rans.Finish();
 }
@@ -237,7 +245,8 @@ void EntropyModel::CodeStep(Coder& coder, int step, Latents* latents) {
       MeansAndIndices(head, head + group, mean_of_head_.data() + c, index_offset_.data() + c, group, mean_.data(),
                       index_.data());
       const int coded = ListCoded(index_.data(), group, list_.data());
-      coder.CodeY(list_.data(), coded, index_.data(), mean_.data(), at, group, residual_.data());
+      coder.CodeY(list_.data(), coded, index_.data(), mean_.data(), at, group, coder.shared.Touch(y, x, h, w),
+                  residual_.data());
       uint8_t* units = input_.data() + pixel * row + model_.feature_channels + c;
       ValuesAndUnits(mean_.data(), residual_.data(), units_of_y_.data() + c, group, latents->y_hat.data() + at, units,
                      units + m);

@@ -26,6 +26,15 @@ struct Latents {
   std::vector<int32_t> y_hat;  // [h][w][M], sixteenths of a quantisation step
 };
 
+/// The sides at which a tile touches others. What is predicted there has less to go by.
+struct SharedSides {
+  bool top = false, bottom = false, left = false, right = false;
+
+  bool Touch(int y, int x, int h, int w) const {
+    return (top && y == 0) || (bottom && y == h - 1) || (left && x == 0) || (right && x == w - 1);
+  }
+};
+
 /// Codes tiles of one quality. Not for use by two threads at once: it holds scratch memory.
 class EntropyModel {
  public:
@@ -36,8 +45,9 @@ class EntropyModel {
                Quantiser quantiser = Quantiser::kNearest);
 
   /// y: [h][w][M] in quantisation steps; z: [ceil(h/4)][ceil(w/4)][Z] likewise. Returns the tile's bytes; `latents` is
-  /// set to what a decoder will get from them.
-  std::vector<uint8_t> Encode(const float* y, const float* z, int h, int w, Latents* latents);
+  /// set to what a decoder will get from them. shared: along these sides rate-distortion optimised quantisation
+  /// spares the picture more
+  std::vector<uint8_t> Encode(const float* y, const float* z, int h, int w, Latents* latents, SharedSides shared = {});
 
   /// errors: kDamaged
   Status Decode(const uint8_t* data, size_t size, int h, int w, Latents* latents);
@@ -56,7 +66,7 @@ class EntropyModel {
 
   const ModelData& model_;
   QualityTables tables_;
-  std::optional<RateDistortion> rate_distortion_;
+  std::optional<RateDistortion> rate_distortion_, at_sides_;
   std::vector<IntegerConvolution> h_s_;
   std::array<std::vector<IntegerConvolution>, 4> context_;  // without the heads
   std::array<std::vector<IntegerConvolution>, 4> heads_;    // [step][group]: means of the group, then scales

@@ -30,7 +30,7 @@ class TileEncoder {
         entropy_model_(model, quality_index, IntegerEngine::kFast, quantiser) {}
 
   /// y: the tile's first position, in rows of `row_positions` positions. errors: kOutOfMemory, kInternal
-  Result<std::vector<uint8_t>> Encode(const float* y, int row_positions, int h, int w) {
+  Result<std::vector<uint8_t>> Encode(const float* y, int row_positions, int h, int w, SharedSides shared) {
     const int m = model_.latent_channels;
     // h_a sees y as g_a gives it, its last row and column repeated up to multiples of 4.
     const int padded_h = (h + 3) / 4 * 4, padded_w = (w + 3) / 4 * 4;
@@ -56,7 +56,7 @@ class TileEncoder {
         for (int c = 0; c < m; ++c) scaled[c] = from[c] * gain[c];
       }
     }
-    return entropy_model_.Encode(tile, z_.data(), h, w, &latents_);
+    return entropy_model_.Encode(tile, z_.data(), h, w, &latents_, shared);
   }
 
  private:
@@ -91,8 +91,9 @@ class TileRowEncoder {
         std::unique_ptr<TileEncoder>& encoder = encoders_[thread];
         if (!encoder) encoder = std::make_unique<TileEncoder>(model_, quality_index_, quantiser_);
         const Span span = grid_.Column(first + i);
+        const SharedSides shared = {tile_row > 0, tile_row + 1 < grid_.rows(), first + i > 0, first + i + 1 < columns};
         tiles[i] = encoder->Encode(band + static_cast<size_t>(span.begin) * model_.latent_channels, grid_.width(), h,
-                                   span.size());
+                                   span.size(), shared);
       });
       for (int i = 0; i < count; ++i) {
         if (!tiles[i].ok()) return tiles[i].status();

@@ -90,6 +90,28 @@ TEST(EntropyModelTest, RateDistortionSavesBytesAndDecodes) {
   EXPECT_EQ(decoded.y_hat, b.y_hat);
 }
 
+TEST(EntropyModelTest, SidesSharedWithOtherTilesAreSparedMore) {
+  const ModelData& model = DataOf(*ToyModel());
+  const int h = 400, w = 4, m = model.latent_channels;
+  std::vector<float> y(static_cast<size_t>(h) * w * m), z(static_cast<size_t>(100) * model.hyper_channels);
+  std::mt19937 random(11);
+  std::normal_distribution<float> normal(0, 1);
+  for (float& v : y) v = normal(random);
+  for (float& v : z) v = normal(random);
+  EntropyModel coder(model, 0, IntegerEngine::kFast, EntropyModel::Quantiser::kRateDistortion);
+  Latents latents;
+  const size_t alone = coder.Encode(y.data(), z.data(), h, w, &latents).size();
+  EXPECT_GT(coder.Encode(y.data(), z.data(), h, w, &latents, {false, false, true, true}).size(), alone);
+}
+
+TEST(SharedSidesTest, TouchOnlyAlongTheirRowOrColumn) {
+  const int h = 3, w = 5;
+  const SharedSides bottom_and_left = {false, true, true, false};
+  for (int y = 0; y < h; ++y) {
+    for (int x = 0; x < w; ++x) EXPECT_EQ(bottom_and_left.Touch(y, x, h, w), y == 2 || x == 0) << y << " " << x;
+  }
+}
+
 TEST(EntropyModelTest, AnotherQualityOrModelStateIsReportedAsDamage) {
   const ModelData& model = DataOf(*ToyModel());
   std::vector<float> y(static_cast<size_t>(8) * 8 * model.latent_channels),

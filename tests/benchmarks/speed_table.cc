@@ -298,10 +298,13 @@ void Library(const Arguments& arguments, const std::vector<Subject>& subjects, c
       "| picture | codec | setting | encode MP/s | decode MP/s | lichen / it, encode | decode | by CPU time, "
       "encode | decode |\n");
   std::printf("|---|---|--:|--:|--:|--:|--:|--:|--:|\n");
-  const Lichen best("lichen", nullptr, kThreads), avx2("lichen, AVX2 only", "AVX2", kThreads);
+  const Lichen best("lichen", nullptr, kThreads), avx2("lichen, AVX2 only", "AVX2", kThreads),
+      vnni("lichen, AVX-512 with VNNI, no bfloat16", "AVX512_CORE_VNNI", kThreads);
   Convolution convolution("AVX2");
   for (const Subject& subject : subjects) {
-    std::vector<Entry> entries = {{&best, kLichenQuality, {}, {}, {}, {}}, {&avx2, kLichenQuality, {}, {}, {}, {}}};
+    std::vector<Entry> entries = {{&best, kLichenQuality, {}, {}, {}, {}},
+                                  {&avx2, kLichenQuality, {}, {}, {}, {}},
+                                  {&vnni, kLichenQuality, {}, {}, {}, {}}};
     for (const Peer& peer : peers) entries.push_back({peer.codec.get(), peer.quality, {}, {}, {}, {}});
     std::vector<Entry> rate = {{&convolution, 0, {}, {}, {}, {}}};
     const Subject one = {"", Mosaic({subject.image}, 1000, 1000)};  // 1 megapixel: MP/s counts convolutions per second
@@ -375,12 +378,13 @@ void Processes(const Arguments& arguments, const std::vector<Subject>& subjects,
   // Start-up: what a picture of one tile's smallest window costs is all but start-up.
   Image dot;
   dot.width = dot.height = 16;
-  dot.pixels.assign(dot.RowBytes() * dot.height, 128);
+  for (uint32_t i = 0; i < dot.RowBytes() * dot.height; ++i)
+    dot.pixels.push_back(static_cast<uint8_t>(i * i * 37 >> 4));
   const std::string png = folder + "/dot.png", lic = folder + "/dot.lic";
   if (!image_io::WritePicture(dot, png).ok()) Stop("no room in " + folder);
   Figures encode, decode, encode_cpu, decode_cpu;
   for (int run = -1; run < arguments.runs; ++run) {
-    const Process e = RunMeasured({arguments.lichen_enc, png, lic});
+    const Process e = RunMeasured({arguments.lichen_enc, "--coding", "learned", png, lic});
     const Process d = RunMeasured({arguments.lichen_dec, lic, folder + "/dot2.png"});
     if (run < 0) continue;
     encode.values.push_back(1000 * e.wall_seconds);
