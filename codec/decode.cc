@@ -176,7 +176,7 @@ class Decoder {
     if (!options_.salvage) LICHEN_RETURN_IF_ERROR(CheckTiles());
     LICHEN_RETURN_IF_ERROR(writer_.Begin());
     g_s_.Begin(columns_.size());
-    for (const Span strip : Strips(rows_, StripRows(columns_.size()), margin_)) {
+    for (const Span strip : Strips(rows_, StripRows(rows_.size(), columns_.size()), margin_)) {
       // In place of damaged tiles LatentRows repeats what is around them: with the tiles below, if they are there.
       const int ahead = options_.salvage ? margin_ : 0;
       LICHEN_RETURN_IF_ERROR(latents_.Provide({strip.begin, std::min(strip.end + ahead, rows_.end)}));

@@ -85,7 +85,7 @@ class Encoder {
   }
 
   Result<std::vector<uint8_t>> Run() {
-    const int step = StripRows(grid_.width()), most = grid_.Row(0).size() + step + 2 * margin_;
+    const int step = StripRows(grid_.height(), grid_.width()), most = grid_.Row(0).size() + step + 2 * margin_;
     LICHEN_RETURN_IF_ERROR(analysis_.Begin());
     if (g_a_) g_a_->Begin(grid_.width() * (kLatentPixels / analysis_.g_a().stride));
     strips_ = Strips({0, grid_.height()}, step, margin_);

@@ -54,8 +54,8 @@ uint64_t TilesAtATime(const TileGrid& grid, Span columns, int threads) {
   return static_cast<uint64_t>(ThreadsForTiles(threads, tiles, positions * kLatentPixels * kLatentPixels));
 }
 
-/// Rows of the largest strip of so many columns, the first or the last: with it come those that lag behind.
-int LargestStrip(int rows, int columns, int margin) { return std::min(StripRows(columns) + margin, rows); }
+/// Rows of latents in the largest strip, the first or the last: with it come those that lag behind.
+int LargestStrip(int rows, int columns, int margin) { return std::min(StripRows(rows, columns) + margin, rows); }
 
 }  // namespace
 
@@ -71,7 +71,7 @@ uint64_t DecodeMemory(const ModelData& model, const bitstream::Header& header, c
   const int held = std::min(grid.Row(0).size() + strip, grid.height());
   const uint64_t latents = uint64_t(held) * columns.size() * model.latent_channels * sizeof(float);
   const uint64_t transform =
-      Transform::Memory(*synthesis.layers, model.latent_channels, strip, columns.size(), precision, strip == rows);
+      Transform::Memory(*synthesis.layers, model.latent_channels, strip, columns.size(), precision, true);
   const uint64_t samples = uint64_t(strip) * view.SamplesPerLatent() * view.columns.size() * 3;
   return FixedMemory(model) + TilesAtATime(grid, columns, threads) * TileMemory(model, LargestTile(grid)) + latents +
          transform + samples;
@@ -91,10 +91,10 @@ uint64_t EncodeMemory(const ModelData& model, const bitstream::Header& header, P
   const uint64_t latents = uint64_t(held) * grid.width() * m * sizeof(float);
   const int h = strip * kLatentPixels, w = grid.width() * kLatentPixels;  // pixels
   const uint64_t canvas = uint64_t(h) * w * 3;
-  const uint64_t transform = Transform::Memory(model.g_a, 3, h, w, precision, strip == grid.height());
+  const uint64_t transform = Transform::Memory(model.g_a, 3, h, w, precision, true);
   const auto rounded = [](int size) { return (size + 3) / 4 * 4; };
   const uint64_t hyper = Transform::Memory(model.h_a, model.latent_channels, rounded(grid.Row(0).size()),
-                                           rounded(grid.Column(0).size()), precision, true);
+                                           rounded(grid.Column(0).size()), precision, false);
   const uint64_t copies = tile * m * sizeof(float);  // the tile by itself
   // Symbols are kept until the tile's stream is written backwards.
   const uint64_t symbols = tile * m * 4;

@@ -49,20 +49,22 @@ inline Span WithMargin(Span span, int margin, int size) {
   return {std::max(0, span.begin - margin), std::min(size, span.end + margin)};
 }
 
-/// Rows of latents that the transforms take at a time from a canvas of so many columns, a power of two: few, so that
-/// what lies between layers stays in the processor's caches, but enough to be worth a call, and to hold a small picture
-/// as one strip, which then takes one primitive for each convolution and not one each for the top, within, and below.
-/// Both limits by experiment (docs/performance.md).
-inline int StripRows(int columns) {
-  constexpr int kPositions = 2048, kLeast = 8;
-  int rows = kLeast;
-  while (rows * 2 * columns <= kPositions) rows *= 2;
-  return rows;
+/// How many rows of a canvas of latents the transforms take at a time: few, so that what lies between layers stays in
+/// the processor's caches, but all of a small canvas, since each height takes a primitive of its own for each
+/// convolution. By experiment (docs/performance.md).
+inline int StripRows(int rows, int columns) {
+  constexpr int64_t kWhole = 2048, kPositions = 1024;
+  constexpr int kLeast = 4;
+  if (int64_t{rows} * columns <= kWhole) return rows;
+  int strip = kLeast;
+  while (int64_t{strip} * 2 * columns <= kPositions) strip *= 2;
+  return strip;
 }
 
-/// `rows` in strips of `step` rows, a power of two, that end at its multiples. The first has more where that is needed
-/// to get through all layers, whose outputs lag behind by `margin` rows: all others but the last are then alike.
+/// `rows` in strips that end at multiples of `step`; in one if they are no more. The first has more where that is
+/// needed to get through all layers, whose outputs lag behind by `margin` rows: all others but the last are then alike.
 inline std::vector<Span> Strips(Span rows, int step, int margin) {
+  if (rows.size() <= step) return {rows};
   std::vector<Span> strips;
   for (int begin = rows.begin; begin < rows.end;) {
     const int least = strips.empty() ? margin + 1 : 1;

@@ -363,19 +363,18 @@ Result<const float*> Transform::Run(const float* src, int h, int w) {
   return whole.rows;
 }
 
-uint64_t Transform::Memory(Layers layers, int input_channels, int h, int w, Precision precision, bool whole) {
+uint64_t Transform::Memory(Layers layers, int input_channels, int h, int w, Precision precision, bool own_input) {
   const bool half = precision == Precision::kBfloat16;
   uint64_t rows = h, columns = w, channels = input_channels;
   uint64_t x = 0, next = 0, kept = 0, inside = 0;  // elements; elements; bytes; bytes
   uint64_t size = rows * columns * channels;       // of the tensor and what is put before it, in elements
-  if (!whole) x = size;
+  if (own_input) x = size;
   const auto move = [&] {
     size = rows * columns * channels;
     next = std::max(next, size);
     std::swap(x, next);
   };
   const auto keep = [&](uint64_t count, uint64_t bytes, bool before) {  // elements of a row of that many bytes
-    if (whole) return;
     kept += count * columns * bytes;
     if (before) x = std::max(x, size += count * columns);
   };

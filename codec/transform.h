@@ -68,8 +68,8 @@ class Transform {
   /// A whole canvas as one strip.
   Result<const float*> Run(const float* src, int h, int w);
 
-  /// Bytes kept for strips of h rows of w columns. whole: they are a canvas each, of which nothing is kept
-  static uint64_t Memory(Layers layers, int input_channels, int h, int w, Precision precision, bool whole);
+  /// Bytes kept for strips of h rows of w columns. own_input: whether they are written to Input
+  static uint64_t Memory(Layers layers, int input_channels, int h, int w, Precision precision, bool own_input);
 
  private:
   struct Step;

@@ -76,7 +76,7 @@ TEST(CodecTest, TilesDoNotChangeTheTransforms) {
   EXPECT_NEAR(Psnr(image.pixels, a->pixels), Psnr(image.pixels, b->pixels), 0.3);
 }
 
-TEST(CodecTest, StripsCoverWidePictures) {  // of 8 rows of latents
+TEST(CodecTest, StripsCoverWidePictures) {  // of 4 rows of latents
   const Image image = SyntheticImage(4300, 300);
   const std::vector<uint8_t> file = EncodeOrDie(image, ToyOptions());
   const auto back = Decode(file.data(), file.size(), ToyDecodeOptions());

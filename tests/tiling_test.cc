@@ -22,6 +22,7 @@ TEST(TilingTest, StripsEndAtMultiplesAndTheFirstGetsThroughAllLayers) {
   EXPECT_EQ(Pairs(Strips({5, 30}, 8, 6)), (Expected{{5, 16}, {16, 24}, {24, 30}}));
   EXPECT_EQ(Pairs(Strips({0, 7}, 8, 6)), (Expected{{0, 7}}));
   EXPECT_EQ(Pairs(Strips({60, 70}, 64, 6)), (Expected{{60, 70}}));
+  EXPECT_EQ(Pairs(Strips({63, 73}, 10, 0)), (Expected{{63, 73}}));
 }
 
 TEST(TilingTest, StripsCoverAllRowsOnce) {
@@ -42,11 +43,13 @@ TEST(TilingTest, StripsCoverAllRowsOnce) {
   }
 }
 
-TEST(TilingTest, StripsOfNarrowPicturesAreHigher) {
-  EXPECT_EQ(StripRows(48), 32);  // 768 pixels
-  EXPECT_EQ(StripRows(1), 2048);
-  EXPECT_EQ(StripRows(250), 8);
-  EXPECT_EQ(StripRows(1 << 20), 8);
+TEST(TilingTest, SmallPicturesAreOneStripAndNarrowOnesHaveHigherStrips) {
+  EXPECT_EQ(StripRows(32, 48), 32);  // 768 x 512 pixels
+  EXPECT_EQ(StripRows(48, 32), 48);
+  EXPECT_EQ(StripRows(64, 64), 16);
+  EXPECT_EQ(StripRows(188, 250), 4);
+  EXPECT_EQ(StripRows(1 << 20, 1), 1024);
+  EXPECT_EQ(StripRows(2, 1 << 20), 4);
 }
 
 }  // namespace
