@@ -35,30 +35,31 @@ Analysis::Analysis(RowSource& source, const bitstream::Header& header, const Mod
 
 Status Analysis::Begin() {
   ++passes_;
-  next_window_ = 0;
-  return passes_ > 1 && keep_ ? Status() : rows_.Begin();
+  next_strip_ = 0;
+  if (UsesKept()) return Status();
+  if (first_) first_->Begin(rows_.width());
+  return rows_.Begin();
 }
 
-Status Analysis::Provide(Span rows) {
-  if (passes_ > 1 && keep_) return Status();
-  return rows_.Provide(rows.begin * kLatentPixels, rows.end * kLatentPixels);
-}
-
-Result<const float*> Analysis::Window(Span rows, Span columns) {
-  if (passes_ > 1 && keep_) return static_cast<const float*>(windows_[next_window_++].data());
-  const int h = rows.size() * kLatentPixels, w = columns.size() * kLatentPixels;
-  float* pixels = memory_->x.Reserve(static_cast<size_t>(h) * w * 3);
+Result<Strip> Analysis::Next(Span rows) {
+  if (UsesKept()) {
+    const KeptStrip& kept = strips_[next_strip_++];
+    return Strip{kept.rows.data(), kept.h};
+  }
+  const int top = rows.begin * kLatentPixels, h = rows.size() * kLatentPixels, w = rows_.width();
+  LICHEN_RETURN_IF_ERROR(rows_.Provide(top, top + h));
+  float* pixels = first_ ? first_->Input(h) : memory_->x.Reserve(static_cast<size_t>(h) * w * 3);
 #pragma omp parallel for
-  for (int y = 0; y < h; ++y) {
-    rows_.GetFloats(rows.begin * kLatentPixels + y, columns.begin * kLatentPixels, w,
-                    pixels + static_cast<size_t>(y) * w * 3);
-  }
-  const float* output = pixels;
+  for (int y = 0; y < h; ++y) rows_.GetFloats(top + y, 0, w, pixels + static_cast<size_t>(y) * w * 3);
+  Strip strip = {pixels, h};
   if (first_) {
-    LICHEN_ASSIGN_OR_RETURN(output, first_->Run(pixels, h, w));
+    LICHEN_ASSIGN_OR_RETURN(strip, first_->Next(pixels, h, rows.end == grid_.height()));
   }
-  if (keep_) windows_.emplace_back(output, output + g_a_.ElementsBetween(rows.size(), columns.size()));
-  return output;
+  if (keep_) {
+    const size_t row = static_cast<size_t>(w / g_a_.stride) * g_a_.channels;
+    strips_.push_back({std::vector<float>(strip.rows, strip.rows + strip.h * row), strip.h});
+  }
+  return strip;
 }
 
 Result<const bitstream::Attachments*> Analysis::Attach(bool strip_metadata, uint32_t* colour_type) {

@@ -49,17 +49,24 @@ class Analysis {
   /// For the second part, which then takes the first one's output where it is.
   const std::shared_ptr<TransformMemory>& memory() const { return memory_; }
 
-  /// Call before each pass over the windows. errors: those of the source
+  /// Call before each pass. errors: those of the source
   Status Begin();
-  /// Makes the rows of latents in `rows` available; every pass goes from top to bottom. errors: those of the source
-  Status Provide(Span rows);
-  /// The output of the first part for a window, valid until the next call or use of memory(). Every pass asks for the
-  /// same windows in the same order. REQUIRES: its rows were provided. errors: those of Transform::Run
-  Result<const float*> Window(Span rows, Span columns);
+  /// Takes the pixels of the next rows of latents, and gives what of the first part's output is complete then, valid
+  /// until the next call or use of memory(). Every pass asks for the same strips. errors: those of the source and of
+  /// Transform::Next
+  Result<Strip> Next(Span rows);
   /// Alpha, if there is any, with the colour type that tells of it, and metadata. Call after a pass.
   Result<const bitstream::Attachments*> Attach(bool strip_metadata, uint32_t* colour_type);
 
  private:
+  /// A strip that outlives the tensors.
+  struct KeptStrip {
+    std::vector<float> rows;
+    int h;
+  };
+
+  bool UsesKept() const { return keep_ && passes_ > 1; }
+
   PictureRows rows_;
   TileGrid grid_;
   SplitTransform g_a_;
@@ -67,8 +74,8 @@ class Analysis {
   std::optional<Transform> first_;
   bool keep_;
   int passes_ = 0;
-  std::vector<std::vector<float>> windows_;  // in the order of the first pass
-  size_t next_window_ = 0;
+  std::vector<KeptStrip> strips_;  // of the first pass
+  size_t next_strip_ = 0;
 };
 
 }  // namespace lichen

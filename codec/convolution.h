@@ -25,6 +25,11 @@ void FloatToBfloat16(const float* src, size_t count, uint16_t* dst);
 /// With accumulate, the result is added to what dst holds.
 class FloatConvolution {
  public:
+  /// Rows of a canvas, with as many of zeros around them as belong to its padding. Columns are padded by kernel / 2.
+  struct Rows {
+    int h = 0, top = 0, bottom = 0;
+  };
+
   struct Options {
     Precision precision = Precision::kFloat32;
     bool half_output = false;  // dst is bfloat16; only with kBfloat16
@@ -35,9 +40,9 @@ class FloatConvolution {
   ~FloatConvolution();
   FloatConvolution(FloatConvolution&&) noexcept;
 
-  /// src: [h][w][in], floats or bfloat16 by precision; dst: [ceil(h/stride)][ceil(w/stride)][out].
-  /// errors: kOutOfMemory, kInternal
-  Status Run(const void* src, int h, int w, void* dst);
+  /// src: [rows.h][w][in], floats or bfloat16 by precision; dst: [rows' outputs][ceil(w/stride)][out], where the
+  /// outputs of rows are (top + h + bottom - kernel) / stride + 1. errors: kOutOfMemory, kInternal
+  Status Run(const void* src, const Rows& rows, int w, void* dst);
 
  private:
   struct State;

@@ -5,6 +5,7 @@
 #include <dnnl.hpp>
 #include <map>
 #include <memory>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -23,16 +24,26 @@ const dnnl::engine& Cpu() {
   return engine;
 }
 
-/// The geometry of a convolution with zero padding of kernel / 2.
+/// Size and zero padding of a source.
+struct Shape {
+  int h, w, top, bottom;
+  bool operator<(const Shape& other) const {
+    return std::tie(h, w, top, bottom) < std::tie(other.h, other.w, other.top, other.bottom);
+  }
+};
+
+/// The geometry of a convolution with zero padding of kernel / 2 beside columns, and of what a shape says around rows.
 struct Geometry {
   int in, out, kernel, stride;
 
-  int Outputs(int size) const { return (size + stride - 1) / stride; }
-  memory::dims Source(int h, int w) const { return {1, in, h, w}; }
-  memory::dims Destination(int h, int w) const { return {1, out, Outputs(h), Outputs(w)}; }
-  memory::dims PaddingBefore() const { return {kernel / 2, kernel / 2}; }
-  memory::dims PaddingAfter(int h, int w) const {
-    return {(Outputs(h) - 1) * stride + kernel - kernel / 2 - h, (Outputs(w) - 1) * stride + kernel - kernel / 2 - w};
+  int Columns(const Shape& s) const { return (s.w + stride - 1) / stride; }  // of the destination
+  memory::dims Source(const Shape& s) const { return {1, in, s.h, s.w}; }
+  memory::dims Destination(const Shape& s) const {
+    return {1, out, (s.top + s.h + s.bottom - kernel) / stride + 1, Columns(s)};
+  }
+  memory::dims PaddingBefore(const Shape& s) const { return {s.top, kernel / 2}; }
+  memory::dims PaddingAfter(const Shape& s) const {
+    return {s.bottom, (Columns(s) - 1) * stride + kernel - kernel / 2 - s.w};
   }
 };
 
@@ -88,11 +99,11 @@ dnnl::primitive_attr Attributes(bool relu, float slope, bool accumulate) {
 }
 
 /// A direct convolution, since Winograd's is neither exact nor the same everywhere. bias: may be null.
-dnnl::convolution_forward::primitive_desc Describe(const Geometry& g, int h, int w, const memory::desc& source,
+dnnl::convolution_forward::primitive_desc Describe(const Geometry& g, const Shape& shape, const memory::desc& source,
                                                    const memory::desc& weights, const memory* bias,
                                                    const memory::desc& destination,
                                                    const dnnl::primitive_attr& attributes) {
-  const memory::dims strides = {g.stride, g.stride}, before = g.PaddingBefore(), after = g.PaddingAfter(h, w);
+  const memory::dims strides = {g.stride, g.stride}, before = g.PaddingBefore(shape), after = g.PaddingAfter(shape);
   const auto kind = dnnl::prop_kind::forward_inference;
   const auto direct = dnnl::algorithm::convolution_direct;
 #if LICHEN_ONEDNN_3
@@ -109,14 +120,14 @@ dnnl::convolution_forward::primitive_desc Describe(const Geometry& g, int h, int
 #endif
 }
 
-Prepared Prepare(const Geometry& g, int h, int w, memory::data_type source_type, memory::data_type weight_type,
+Prepared Prepare(const Geometry& g, const Shape& shape, memory::data_type source_type, memory::data_type weight_type,
                  memory::data_type destination_type, const dnnl::primitive_attr& attributes, WeightStore& weights,
                  const memory* bias) {
   using tag = memory::format_tag;
-  const memory::desc source(g.Source(h, w), source_type, tag::nhwc);
+  const memory::desc source(g.Source(shape), source_type, tag::nhwc);
   const memory::desc any_weights({g.out, g.in, g.kernel, g.kernel}, weight_type, tag::any);
-  const memory::desc destination(g.Destination(h, w), destination_type, tag::nhwc);
-  const auto made = Describe(g, h, w, source, any_weights, bias, destination, attributes);
+  const memory::desc destination(g.Destination(shape), destination_type, tag::nhwc);
+  const auto made = Describe(g, shape, source, any_weights, bias, destination, attributes);
   Prepared p;
   p.primitive = dnnl::convolution_forward(made);
   p.source = memory(made.src_desc(), Cpu(), nullptr);
@@ -149,11 +160,12 @@ class OneDnnAccumulator : public IntegerAccumulator {
         stream_(Cpu()) {}
 
   void Run(const uint8_t* src, int h, int w, int32_t* acc) override {
-    auto found = prepared_.find({h, w});
+    const Shape shape = {h, w, geometry_.kernel / 2, geometry_.kernel / 2};
+    auto found = prepared_.find(shape);
     if (found == prepared_.end()) {
-      Prepared p = Prepare(geometry_, h, w, memory::data_type::u8, memory::data_type::s8, memory::data_type::s32,
+      Prepared p = Prepare(geometry_, shape, memory::data_type::u8, memory::data_type::s8, memory::data_type::s32,
                            Attributes(false, 0, false), weights_, nullptr);
-      found = prepared_.emplace(std::make_pair(h, w), std::move(p)).first;
+      found = prepared_.emplace(shape, std::move(p)).first;
     }
     Execute(found->second, stream_, src, acc);
   }
@@ -162,7 +174,7 @@ class OneDnnAccumulator : public IntegerAccumulator {
   Geometry geometry_;
   WeightStore weights_;
   dnnl::stream stream_;
-  std::map<std::pair<int, int>, Prepared> prepared_;
+  std::map<Shape, Prepared> prepared_;
 };
 
 }  // namespace
@@ -186,7 +198,7 @@ struct FloatConvolution::State {
   WeightStore weights;
   memory bias;
   dnnl::stream stream;
-  std::map<std::pair<int, int>, Prepared> prepared;
+  std::map<Shape, Prepared> prepared;
 
   memory::data_type Type() const {
     return options.precision == Precision::kBfloat16 ? memory::data_type::bf16 : memory::data_type::f32;
@@ -215,15 +227,16 @@ FloatConvolution::FloatConvolution(const FloatConvolutionData& data, const Optio
 FloatConvolution::~FloatConvolution() = default;
 FloatConvolution::FloatConvolution(FloatConvolution&&) noexcept = default;
 
-Status FloatConvolution::Run(const void* src, int h, int w, void* dst) {
+Status FloatConvolution::Run(const void* src, const Rows& rows, int w, void* dst) {
   State& s = *state_;
   try {
-    auto found = s.prepared.find({h, w});
+    const Shape shape = {rows.h, w, rows.top, rows.bottom};
+    auto found = s.prepared.find(shape);
     if (found == s.prepared.end()) {
       const auto output = s.options.half_output ? memory::data_type::bf16 : memory::data_type::f32;
-      Prepared p = Prepare(s.geometry, h, w, s.Type(), s.Type(), output,
+      Prepared p = Prepare(s.geometry, shape, s.Type(), s.Type(), output,
                            Attributes(s.relu, s.slope, s.options.accumulate), s.weights, &s.bias);
-      found = s.prepared.emplace(std::make_pair(h, w), std::move(p)).first;
+      found = s.prepared.emplace(shape, std::move(p)).first;
     }
     Execute(found->second, s.stream, src, dst);
   } catch (const dnnl::error& error) {

@@ -122,14 +122,11 @@ void FloatToGrayBytes(const float* src, size_t pixels, uint8_t* dst) {
   }
 }
 
-/// Means over `box` x `box` pixels; stride: floats from row to row of `src`
-void AverageBoxes(const float* src, size_t stride, int box, int width, float* dst) {
+/// Adds a row's part of the means over `box` x `box` pixels.
+void AddToMeans(const float* src, int box, int width, float* means) {
   const float share = 1.0f / static_cast<float>(box * box);
-  std::fill_n(dst, static_cast<size_t>(width) * 3, 0.0f);
-  for (int dy = 0; dy < box; ++dy, src += stride) {
-    for (int x = 0; x < width * box; ++x) {
-      for (int c = 0; c < 3; ++c) dst[x / box * 3 + c] += src[x * 3 + c] * share;
-    }
+  for (int x = 0; x < width * box; ++x) {
+    for (int c = 0; c < 3; ++c) means[x / box * 3 + c] += src[x * 3 + c] * share;
   }
 }
 
@@ -178,10 +175,12 @@ class Decoder {
   Status Run() {
     if (!options_.salvage) LICHEN_RETURN_IF_ERROR(CheckTiles());
     LICHEN_RETURN_IF_ERROR(writer_.Begin());
-    for (const Span rows : CutBeforeMargin(view_.LatentRows(), view_.WindowRows(), margin_, grid_.height())) {
-      const Span needed = WithMargin(rows, margin_, grid_.height());
-      LICHEN_RETURN_IF_ERROR(latents_.Provide(needed));
-      LICHEN_RETURN_IF_ERROR(SynthesiseBand(rows, needed));
+    g_s_.Begin(columns_.size());
+    for (const Span strip : Strips(rows_, StripRows(rows_.size(), columns_.size()), margin_)) {
+      // In place of damaged tiles LatentRows repeats what is around them: with the tiles below, if they are there.
+      const int ahead = options_.salvage ? margin_ : 0;
+      LICHEN_RETURN_IF_ERROR(latents_.Provide({strip.begin, std::min(strip.end + ahead, rows_.end)}));
+      LICHEN_RETURN_IF_ERROR(SynthesiseStrip(strip));
     }
     return writer_.Finish();
   }
@@ -229,48 +228,53 @@ class Decoder {
     return Report();
   }
 
-  /// g_s on a band of latent rows, window by window; `needed` is the band with its margin.
-  Status SynthesiseBand(Span rows, Span needed) {
-    const int step = view_.SamplesPerLatent(), box = synthesis_.box;
-    const Span band = Common({rows.begin * step, rows.end * step}, view_.rows);
-    const size_t row_bytes = view_.columns.size() * writer_.PixelBytes();
-    band_.Reserve(row_bytes * band.size());
-    for (const Span inner : Cut(view_.LatentColumns(), kWindowColumns)) {
-      const Span outer = WithMargin(inner, margin_, grid_.width());
-      const ThreadScope threads(
-          ThreadsFor(options_.threads, int64_t{needed.size()} * outer.size() * kLatentPixels * kLatentPixels));
-      LICHEN_ASSIGN_OR_RETURN(const float* x, Synthesise(needed, outer));
-      const Span samples = Common({inner.begin * step, inner.end * step}, view_.columns);
-      const int width = samples.size();
-      const size_t stride = static_cast<size_t>(outer.size()) * step * box * 3;
-      if (box > 1) means_.resize(static_cast<size_t>(band.size()) * width * 3);
+  /// g_s on the next rows of latents; what is complete then is written.
+  Status SynthesiseStrip(Span strip) {
+    const ThreadScope threads(
+        ThreadsFor(options_.threads, int64_t{strip.size()} * columns_.size() * kLatentPixels * kLatentPixels));
+    LICHEN_ASSIGN_OR_RETURN(const Strip x_hat, Synthesise(strip));
+    LICHEN_RETURN_IF_ERROR(WriteRows(x_hat));
+    synthesised_ += static_cast<double>(strip.size()) / rows_.size();
+    return Report();
+  }
+
+  /// Writes what of the next rows of g_s' output is in the view.
+  Status WriteRows(const Strip& x_hat) {
+    const int step = view_.SamplesPerLatent(), box = synthesis_.box, width = view_.columns.size();
+    const size_t row = static_cast<size_t>(columns_.size()) * step * box * 3;
+    const float* left = x_hat.rows + static_cast<size_t>(view_.columns.begin - columns_.begin * step) * box * 3;
+    const int begin = rows_.begin * step + x_rows_ / box, end = rows_.begin * step + (x_rows_ + x_hat.h) / box;
+    const Span band = Common({begin, end}, view_.rows);
+    const size_t row_bytes = width * writer_.PixelBytes();
+    band_.Reserve(row_bytes * std::max(0, band.size()));
+    const auto take = [&](const float* from, int sample) {
+      if (sample < band.begin || sample >= band.end) return;
+      FloatToSamples(from, width, writer_.colours(), writer_.bit_depth(),
+                     band_.data() + (sample - band.begin) * row_bytes);
+    };
+    if (box == 1) {
 #pragma omp parallel for
-      for (int v = 0; v < band.size(); ++v) {
-        const float* from = x + static_cast<size_t>(band.begin + v - needed.begin * step) * box * stride +
-                            static_cast<size_t>(samples.begin - outer.begin * step) * box * 3;
-        if (box > 1) {
-          float* means = means_.data() + static_cast<size_t>(v) * width * 3;
-          AverageBoxes(from, stride, box, width, means);
-          from = means;
-        }
-        FloatToSamples(from, width, writer_.colours(), writer_.bit_depth(),
-                       band_.data() + v * row_bytes + (samples.begin - view_.columns.begin) * writer_.PixelBytes());
+      for (int v = 0; v < x_hat.h; ++v) take(left + v * row, begin + v);
+    } else {
+      for (int v = 0; v < x_hat.h; ++v) {
+        const int within = (x_rows_ + v) % box;
+        if (within == 0) means_.assign(static_cast<size_t>(width) * 3, 0.0f);
+        AddToMeans(left + v * row, box, width, means_.data());
+        if (within == box - 1) take(means_.data(), rows_.begin * step + (x_rows_ + v) / box);
       }
-      synthesised_ += static_cast<double>(rows.size()) * inner.size() /
-                      (static_cast<double>(view_.LatentRows().size()) * view_.LatentColumns().size());
-      LICHEN_RETURN_IF_ERROR(Report());
     }
-    if (options_.salvage) GrayDamage(rows, band);
+    x_rows_ += x_hat.h;
+    if (options_.salvage) GrayDamage(band);
     for (int v = 0; v < band.size(); ++v) LICHEN_RETURN_IF_ERROR(writer_.WriteRow(band_.data() + v * row_bytes));
     return Status();
   }
 
   /// Makes the samples of damaged tiles gray: what was synthesised there only served those around.
-  void GrayDamage(Span rows, Span band) {
+  void GrayDamage(Span band) {
     constexpr uint8_t kGray = 128;  // twice, of 16 bits: 128 * 257
     const int tile = grid_.tile(), step = view_.SamplesPerLatent();
     const Span columns = view_.LatentColumns();
-    for (int row = rows.begin / tile; row * tile < rows.end; ++row) {
+    for (int row = band.begin / (tile * step); row * tile * step < band.end; ++row) {
       for (int column = columns.begin / tile; column * tile < columns.end; ++column) {
         if (!latents_.IsDamaged(row, column)) continue;
         const Span y = Common({grid_.Row(row).begin * step, grid_.Row(row).end * step}, band);
@@ -283,15 +287,13 @@ class Decoder {
     }
   }
 
-  Result<const float*> Synthesise(Span rows, Span columns) {
-    const size_t row = static_cast<size_t>(columns.size()) * latent_channels_;
-    float* window = g_s_.Input(rows.size(), columns.size());
-    for (int v = rows.begin; v < rows.end; ++v) {
-      std::memcpy(window + (v - rows.begin) * row,
-                  latents_.Row(v) + static_cast<size_t>(columns.begin - columns_.begin) * latent_channels_,
-                  row * sizeof(float));
+  Result<Strip> Synthesise(Span strip) {
+    const size_t row = static_cast<size_t>(columns_.size()) * latent_channels_;
+    float* y_hat = g_s_.Input(strip.size());
+    for (int v = strip.begin; v < strip.end; ++v) {
+      std::memcpy(y_hat + (v - strip.begin) * row, latents_.Row(v), row * sizeof(float));
     }
-    return g_s_.Run(window, rows.size(), columns.size());
+    return g_s_.Next(y_hat, strip.size(), strip.end == rows_.end);
   }
 
   const DecodeOptions& options_;
@@ -310,8 +312,9 @@ class Decoder {
   LatentRows latents_;
   PictureWriter writer_;
   double decoded_ = 0, synthesised_ = 0;  // shares of the view
-  std::vector<float> means_;
-  Scratch<uint8_t> band_;  // colours only
+  int x_rows_ = 0;                        // of g_s' output, so far
+  std::vector<float> means_;              // of a row of samples that is not complete
+  Scratch<uint8_t> band_;                 // colours only
 };
 
 /// Collects rows into an image.
@@ -354,7 +357,7 @@ Status Decode(const uint8_t* data, size_t size, const DecodeOptions& options, Ro
                                 ? DecodeMemory(DataOf(*opened.model), header, view, FastestPrecision(), options.threads)
                                 : DctDecodeMemory(header, view, options.threads);
     LICHEN_RETURN_IF_ERROR(CheckMemory(memory, options.max_memory_bytes, "decoding"));
-    const ThreadScope one_thread(1);  // more where a window of g_s is worth it
+    const ThreadScope one_thread(1);  // more where a strip of g_s is worth it
     if (!learned) return DecodeDct(data, size, opened.container, view, options, sink);
     return Decoder(data, size, opened, view, options, sink).Run();
   });

@@ -85,15 +85,22 @@ class Encoder {
   }
 
   Result<std::vector<uint8_t>> Run() {
+    const int step = StripRows(grid_.height(), grid_.width()), most = grid_.Row(0).size() + step + 2 * margin_;
     LICHEN_RETURN_IF_ERROR(analysis_.Begin());
+    if (g_a_) g_a_->Begin(grid_.width() * (kLatentPixels / analysis_.g_a().stride));
+    strips_ = Strips({0, grid_.height()}, step, margin_);
+    band_.Reserve(std::min(most, grid_.height()) * BandRow());
     std::vector<std::vector<uint8_t>> tiles;
     for (int row = 0; row < grid_.rows(); ++row) {
-      LICHEN_RETURN_IF_ERROR(AnalyseBand(grid_.Row(row)));
+      const int h = grid_.Row(row).size();
+      while (band_rows_ < h) LICHEN_RETURN_IF_ERROR(AnalyseStrip(strips_[next_strip_++]));
       LICHEN_RETURN_IF_ERROR(tiles_.Encode(band_.data(), row, [&](int column, std::vector<uint8_t> tile) {
         tiles.push_back(std::move(tile));
         coded_ += Area(grid_.Row(row), grid_.Column(column));
         return Report();
       }));
+      band_rows_ -= h;
+      std::memmove(band_.data(), band_.data() + h * BandRow(), band_rows_ * BandRow() * sizeof(float));
     }
     LICHEN_ASSIGN_OR_RETURN(const bitstream::Attachments* attachments,
                             analysis_.Attach(options_.strip_metadata, &header_.colour_type));
@@ -112,35 +119,20 @@ class Encoder {
     return Status();
   }
 
-  /// g_a on a band of tiles, window by window, into band_: [rows][grid width][M].
-  Status AnalyseBand(Span tile_row) {
-    const int m = model_.latent_channels;
-    band_.Reserve(static_cast<size_t>(tile_row.size()) * grid_.width() * m);
-    for (const Span rows : Cut(tile_row, kWindowRows)) {
-      const Span needed = WithMargin(rows, margin_, grid_.height());
-      LICHEN_RETURN_IF_ERROR(analysis_.Provide(needed));
-      for (const Span inner : Cut({0, grid_.width()}, kWindowColumns)) {
-        const Span outer = WithMargin(inner, margin_, grid_.width());
-        LICHEN_ASSIGN_OR_RETURN(const float* y, Analyse(needed, outer));
-        for (int v = rows.begin; v < rows.end; ++v) {
-          std::memcpy(band_.data() + (static_cast<size_t>(v - tile_row.begin) * grid_.width() + inner.begin) * m,
-                      y + (static_cast<size_t>(v - needed.begin) * outer.size() + inner.begin - outer.begin) * m,
-                      static_cast<size_t>(inner.size()) * m * sizeof(float));
-        }
-        analysed_ += Area(rows, inner);
-        LICHEN_RETURN_IF_ERROR(Report());
-      }
-    }
-    return Status();
-  }
+  size_t BandRow() const { return static_cast<size_t>(grid_.width()) * model_.latent_channels; }
 
-  Result<const float*> Analyse(Span rows, Span columns) {
+  /// g_a on the pixels of the next rows; the latents that are complete then go into band_.
+  Status AnalyseStrip(Span strip) {
     const ThreadScope threads(
-        ThreadsFor(options_.threads, int64_t{rows.size()} * columns.size() * kLatentPixels * kLatentPixels));
-    LICHEN_ASSIGN_OR_RETURN(const float* between, analysis_.Window(rows, columns));
-    if (!g_a_) return between;
-    const int positions = kLatentPixels / analysis_.g_a().stride;
-    return g_a_->Run(between, rows.size() * positions, columns.size() * positions);
+        ThreadsFor(options_.threads, int64_t{strip.size()} * grid_.width() * kLatentPixels * kLatentPixels));
+    LICHEN_ASSIGN_OR_RETURN(Strip y, analysis_.Next(strip));
+    if (g_a_) {
+      LICHEN_ASSIGN_OR_RETURN(y, g_a_->Next(y.rows, y.h, strip.end == grid_.height()));
+    }
+    std::copy_n(y.rows, y.h * BandRow(), band_.data() + band_rows_ * BandRow());
+    band_rows_ += y.h;
+    analysed_ += Area(strip, {0, grid_.width()});
+    return Report();
   }
 
   Analysis& analysis_;
@@ -152,7 +144,10 @@ class Encoder {
   TileRowEncoder tiles_;
   int margin_;                       // latent positions
   double analysed_ = 0, coded_ = 0;  // shares of the canvas
-  Scratch<float> band_;
+  std::vector<Span> strips_;
+  size_t next_strip_ = 0;
+  Scratch<float> band_;  // [band_rows_][grid width][M], from the next row of tiles on
+  int band_rows_ = 0;
 };
 
 /// Encodes at the quality that meets the target of the options.
@@ -282,7 +277,7 @@ Result<std::vector<uint8_t>> Encode(RowSource& source, const EncodeOptions& opti
   try {
     LICHEN_RETURN_IF_ERROR(CheckPicture(source.header()));
     LICHEN_ASSIGN_OR_RETURN(const bitstream::Header header, MakeHeader(source.header(), options));
-    const ThreadScope one_thread(1);  // more where a window of g_a, or a row of tiles, is worth it
+    const ThreadScope one_thread(1);  // more where a strip of g_a, or a row of tiles, is worth it
     if (options.coding == Coding::kDct) return EncodeBlocks(source, options, header);
     std::shared_ptr<const Model> model = options.model;
     if (!model) {

@@ -29,7 +29,8 @@ Status LatentRows::Provide(Span rows) {
   }
   const auto forget = [&] {
     for (; first_ < rows.begin && !rows_.empty(); ++first_) {
-      if (!rows_.front().empty()) spare_.push_back(std::move(rows_.front()));
+      const bool needed = next_tile_row_ < grid_.rows();  // by tiles that are still to come
+      if (needed && !rows_.front().empty()) spare_.push_back(std::move(rows_.front()));
       rows_.pop_front();
     }
   };
@@ -38,6 +39,7 @@ Status LatentRows::Provide(Span rows) {
     LICHEN_RETURN_IF_ERROR(DecodeTileRow(next_tile_row_));
     forget();
   }
+  if (next_tile_row_ == grid_.rows()) spare_.clear();
   return Status();
 }
 

@@ -3,7 +3,7 @@
 #define LICHEN_CODEC_LATENT_ROWS_H_
 
 // The input of the synthesis transform, row by row from top to bottom: tiles are decoded when their rows are needed,
-// and only the rows that a later window still needs are kept.
+// and only the rows that a later strip needs are kept.
 
 #include <deque>
 #include <functional>

@@ -54,7 +54,8 @@ uint64_t TilesAtATime(const TileGrid& grid, Span columns, int threads) {
   return static_cast<uint64_t>(ThreadsForTiles(threads, tiles, positions * kLatentPixels * kLatentPixels));
 }
 
-int Positions(int most, int margin, int canvas) { return std::min(most + 2 * margin, canvas); }
+/// Rows of latents in the largest strip, the first or the last: with it come those that lag behind.
+int LargestStrip(int rows, int columns, int margin) { return std::min(StripRows(rows, columns) + margin, rows); }
 
 }  // namespace
 
@@ -64,16 +65,16 @@ uint64_t DecodeMemory(const ModelData& model, const bitstream::Header& header, c
   const ScaledSynthesis synthesis = SynthesisAtScale(model.g_s, view.scale);
   const int margin = MarginOf(*synthesis.layers);
   const Span columns = WithMargin(view.LatentColumns(), margin, grid.width());
-  const int band = std::min(view.WindowRows() + margin, view.LatentRows().size());
-  // Rows of tiles are held whole, and of the ones above what a band that begins in them needs.
-  const int held = std::min(std::max(grid.Row(0).size(), view.WindowRows()) + 2 * margin, grid.height());
+  const int rows = WithMargin(view.LatentRows(), margin, grid.height()).size();
+  const int strip = LargestStrip(rows, columns.size(), margin);
+  // Rows of tiles are held whole, and those above that are not yet a strip; to salvage, a margin more.
+  const int held = std::min(grid.Row(0).size() + strip, grid.height());
   const uint64_t latents = uint64_t(held) * columns.size() * model.latent_channels * sizeof(float);
-  const int h = Positions(std::min(view.WindowRows(), band), margin, grid.height());
-  const int w = Positions(std::min(kWindowColumns, view.LatentColumns().size()), margin, grid.width());
-  const uint64_t window = Transform::Memory(*synthesis.layers, model.latent_channels, h, w, precision, true);
-  const uint64_t samples = uint64_t(band) * view.SamplesPerLatent() * view.columns.size() * 3;
+  const uint64_t transform =
+      Transform::Memory(*synthesis.layers, model.latent_channels, strip, columns.size(), precision, true);
+  const uint64_t samples = uint64_t(strip) * view.SamplesPerLatent() * view.columns.size() * 3;
   return FixedMemory(model) + TilesAtATime(grid, columns, threads) * TileMemory(model, LargestTile(grid)) + latents +
-         window + samples;
+         transform + samples;
 }
 
 uint64_t HashMemory(const ModelData& model, const bitstream::Header& header, int threads) {
@@ -84,19 +85,20 @@ uint64_t HashMemory(const ModelData& model, const bitstream::Header& header, int
 uint64_t EncodeMemory(const ModelData& model, const bitstream::Header& header, Precision precision, int threads) {
   const TileGrid grid(header);
   const int margin = (MarginOf(model.g_a) + kLatentPixels - 1) / kLatentPixels;
-  const int band = std::min(kWindowRows, grid.Row(0).size());
-  const int h = Positions(band, margin, grid.height()), w = Positions(kWindowColumns, margin, grid.width());
+  const int strip = LargestStrip(grid.height(), grid.width(), margin);
   const uint64_t tile = LargestTile(grid), m = model.latent_channels;
-  const uint64_t latents = uint64_t(grid.Row(0).size()) * grid.width() * m * sizeof(float);
-  const uint64_t canvas = uint64_t(h) * kLatentPixels * grid.width() * kLatentPixels * 3;
-  const uint64_t window = Transform::Memory(model.g_a, 3, h * kLatentPixels, w * kLatentPixels, precision, true);
+  const int held = std::min(grid.Row(0).size() + strip, grid.height());
+  const uint64_t latents = uint64_t(held) * grid.width() * m * sizeof(float);
+  const int h = strip * kLatentPixels, w = grid.width() * kLatentPixels;  // pixels
+  const uint64_t canvas = uint64_t(h) * w * 3;
+  const uint64_t transform = Transform::Memory(model.g_a, 3, h, w, precision, true);
   const auto rounded = [](int size) { return (size + 3) / 4 * 4; };
   const uint64_t hyper = Transform::Memory(model.h_a, model.latent_channels, rounded(grid.Row(0).size()),
                                            rounded(grid.Column(0).size()), precision, false);
   const uint64_t copies = tile * m * sizeof(float);  // the tile by itself
   // Symbols are kept until the tile's stream is written backwards.
   const uint64_t symbols = tile * m * 4;
-  return FixedMemory(model) + latents + canvas + window +
+  return FixedMemory(model) + latents + canvas + transform +
          TilesAtATime(grid, {0, grid.width()}, threads) * (TileMemory(model, tile) + hyper + copies + symbols);
 }
 

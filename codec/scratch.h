@@ -5,6 +5,7 @@
 #include <sys/mman.h>
 
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <new>
 #include <utility>
@@ -40,6 +41,10 @@ class Scratch {
     return memory_.get();
   }
   T* data() const { return memory_.get(); }
+  bool Holds(const T* element) const {
+    const auto before = std::less<const T*>();
+    return !before(element, memory_.get()) && before(element, memory_.get() + capacity_);
+  }
 
   void Swap(Scratch& other) {
     memory_.swap(other.memory_);

@@ -2,8 +2,8 @@
 #ifndef LICHEN_CODEC_TILING_H_
 #define LICHEN_CODEC_TILING_H_
 
-// How a picture is cut up. Tiles exist only in the entropy layer; the transforms run on windows of any size plus a
-// margin, so that no seam shows.
+// How a picture is cut up. Tiles exist only in the entropy layer; the transforms run on strips of rows, from top to
+// bottom, and see across them, so that no seam shows.
 
 #include <algorithm>
 #include <cstdint>
@@ -13,9 +13,7 @@
 
 namespace lichen {
 
-inline constexpr int kLatentPixels = 16;    // pixels a side of one position of y
-inline constexpr int kWindowColumns = 128;  // latent positions: windows are at most 2048 pixels wide
-inline constexpr int kWindowRows = 64;      // and 1024 pixels high
+inline constexpr int kLatentPixels = 16;  // pixels a side of one position of y
 
 /// A range of latent positions [begin, end).
 struct Span {
@@ -51,29 +49,30 @@ inline Span WithMargin(Span span, int margin, int size) {
   return {std::max(0, span.begin - margin), std::min(size, span.end + margin)};
 }
 
-/// `span` in pieces that end at multiples of `step`.
-inline std::vector<Span> Cut(Span span, int step) {
-  std::vector<Span> pieces;
-  for (int begin = span.begin; begin < span.end;) {
-    const int end = std::min((begin / step + 1) * step, span.end);
-    pieces.push_back({begin, end});
-    begin = end;
-  }
-  return pieces;
+/// How many rows of a canvas of latents the transforms take at a time: few, so that what lies between layers stays in
+/// the processor's caches, but all of a small canvas, since each height takes a primitive of its own for each
+/// convolution. By experiment (docs/performance.md).
+inline int StripRows(int rows, int columns) {
+  constexpr int64_t kWhole = 2048, kPositions = 1024;
+  constexpr int kLeast = 4;
+  if (int64_t{rows} * columns <= kWhole) return rows;
+  int strip = kLeast;
+  while (int64_t{strip} * 2 * columns <= kPositions) strip *= 2;
+  return strip;
 }
 
-/// `span` in pieces that end, with a margin after them, at multiples of `step` or at the end of the canvas of `size`
-/// positions: a piece with
-/// its margin then needs no tiles below the ones that it ends in
-inline std::vector<Span> CutBeforeMargin(Span span, int step, int margin, int size) {
-  std::vector<Span> pieces;
-  for (int begin = span.begin; begin < span.end;) {
-    const int reach = ((begin + margin) / step + 1) * step;
-    const int end = reach < size ? std::min(reach - margin, span.end) : span.end;
-    pieces.push_back({begin, end});
+/// `rows` in strips that end at multiples of `step`; in one if they are no more. The first has more where that is
+/// needed to get through all layers, whose outputs lag behind by `margin` rows: all others but the last are then alike.
+inline std::vector<Span> Strips(Span rows, int step, int margin) {
+  if (rows.size() <= step) return {rows};
+  std::vector<Span> strips;
+  for (int begin = rows.begin; begin < rows.end;) {
+    const int least = strips.empty() ? margin + 1 : 1;
+    const int end = std::min((begin + least + step - 1) / step * step, rows.end);
+    strips.push_back({begin, end});
     begin = end;
   }
-  return pieces;
+  return strips;
 }
 
 }  // namespace lichen

@@ -60,6 +60,70 @@ bool TakesBfloat16(const FloatConvolutionData& trunk) { return trunk.in > 64 && 
 
 int OutputsOf(int size, int stride) { return (size + stride - 1) / stride; }
 
+/// Which rows of its canvas a convolution has taken, and which outputs it has given.
+class RowCursor {
+ public:
+  RowCursor(int kernel, int stride) : radius_(kernel / 2), stride_(stride) {}
+
+  /// What the next call of the convolution works on.
+  struct Piece {
+    int skip = 0;                 // of the kept and the new rows together, those before the first that it takes
+    FloatConvolution::Rows rows;  // that it takes
+    int outputs = 0;
+  };
+
+  /// Takes `h` new rows, with which come those that were kept.
+  Piece Take(int h, bool last) {
+    const int first = taken_ - kept_;
+    taken_ += h;
+    const int end = last ? OutputsOf(taken_, stride_) : OutputsOf(std::max(0, taken_ - radius_), stride_);
+    const int begin = given_ * stride_ - radius_, stop = (end - 1) * stride_ + radius_ + 1;  // of the rows, with zeros
+    Piece piece;
+    piece.skip = std::max(0, begin) - first;
+    piece.rows.top = std::max(0, -begin);
+    piece.rows.bottom = std::max(0, stop - taken_);
+    piece.rows.h = std::min(stop, taken_) - std::max(0, begin);
+    piece.outputs = end - given_;
+    if (piece.outputs == 0) piece.rows = {};
+    given_ = end;
+    kept_ = last ? 0 : taken_ - std::clamp(given_ * stride_ - radius_, 0, taken_);
+    return piece;
+  }
+
+  int taken() const { return taken_; }
+  int given() const { return given_; }
+  /// Of the rows taken, the last that the next outputs need: less than the kernel's.
+  int kept() const { return kept_; }
+
+ private:
+  int radius_, stride_, taken_ = 0, given_ = 0, kept_ = 0;
+};
+
+/// Rows at the end of a tensor that are needed again.
+class KeptRows {
+ public:
+  void Keep(const void* end, size_t bytes) {
+    const auto* from = static_cast<const uint8_t*>(end);
+    bytes_.assign(from - bytes, from);
+  }
+  /// Copies them to before `rows`, and says where they begin.
+  template <typename T>
+  T* PutBefore(T* rows) const {
+    T* first = rows - bytes_.size() / sizeof(T);
+    if (!bytes_.empty()) std::memcpy(first, bytes_.data(), bytes_.size());
+    return first;
+  }
+  void Clear() { bytes_.clear(); }
+
+ private:
+  std::vector<uint8_t> bytes_;
+};
+
+/// Rows of its input that a residual block needs again: those whose sums are not complete, and as they were.
+int KeptByResidual(const FloatLayer& layer) {
+  return layer.a.kernel / 2 + std::max(layer.a.kernel / 2, layer.b.kernel / 2);
+}
+
 }  // namespace
 
 void FloatToBfloat16(const float* src, size_t count, uint16_t* dst) {
@@ -73,11 +137,31 @@ void FloatToBfloat16(const float* src, size_t count, uint16_t* dst) {
 }
 
 struct Transform::Step {
+  struct Convolution {
+    FloatConvolution run;
+    int kernel, stride;
+    RowCursor cursor;
+    KeptRows kept;  // of what it takes; the first of a residual block finds its own among the block's
+    Convolution(const FloatConvolutionData& data, const FloatConvolution::Options& options)
+        : run(data, options), kernel(data.kernel), stride(data.stride), cursor(kernel, stride) {}
+  };
+
   FloatLayer::Type type;
-  int in = 0, out = 0, middle = 0, stride = 1, factor = 1;
-  std::vector<FloatConvolution> convolutions;  // one, or two in a residual block
-  bool half_input = false;                     // they take bfloat16
+  int in = 0, out = 0, middle = 0, factor = 1;
+  std::vector<Convolution> convolutions;  // one, or two in a residual block
+  bool half_input = false;                // they take bfloat16
   std::vector<float> gain;
+  int most_kept = 0;    // rows that are put before its input, where that is
+  KeptRows kept;        // a residual block's input
+  size_t headroom = 0;  // elements before its input for rows that are put there, by it and by what then works in place
+};
+
+/// What goes from step to step, in TransformMemory::x or where the caller has it.
+struct Transform::Tensor {
+  const float* rows;
+  int h, w, channels;
+  size_t RowSize() const { return static_cast<size_t>(w) * channels; }
+  size_t size() const { return h * RowSize(); }
 };
 
 Transform::Transform(Layers layers, int quality_index, Precision precision, std::shared_ptr<TransformMemory> memory)
@@ -90,15 +174,17 @@ Transform::Transform(Layers layers, int quality_index, Precision precision, std:
     options.precision = precision;
     switch (layer.type) {
       case FloatLayer::Type::kConvolution:
-        step.in = layer.a.in, step.out = layer.a.out, step.stride = layer.a.stride;
+        step.in = layer.a.in, step.out = layer.a.out;
         if (!TakesBfloat16(layer.a)) options.precision = Precision::kFloat32;
         step.half_input = options.precision == Precision::kBfloat16;
+        if (!step.half_input) step.most_kept = layer.a.kernel - 1;
         step.convolutions.emplace_back(layer.a, options);
         break;
       case FloatLayer::Type::kResidual: {
         step.in = step.out = layer.a.in, step.middle = layer.a.out;
         // The branches of residual blocks, most of the work, add small corrections.
         step.half_input = precision == Precision::kBfloat16;
+        step.most_kept = KeptByResidual(layer);
         FloatConvolution::Options first = options, second = options;
         first.half_output = precision == Precision::kBfloat16;
         second.accumulate = true;
@@ -131,110 +217,202 @@ Transform::Transform(Layers layers, int quality_index, Precision precision, std:
 
 Transform::~Transform() = default;
 
-float* Transform::Input(int h, int w) { return memory_->x.Reserve(static_cast<size_t>(h) * w * input_channels_); }
-
-Result<const float*> Transform::Run(const float* src, int h, int w) {
-  Scratch<float>&x = memory_->x, &next = memory_->next, &middle = memory_->middle;
-  Scratch<uint16_t>&half = memory_->half, &middle_half = memory_->middle_half;
+void Transform::Begin(int w) {
+  w_ = w;
+  std::vector<size_t> row_sizes;  // of each step's input
   int channels = input_channels_;
-  const auto size = [&] { return static_cast<size_t>(h) * w * channels; };
-  const auto copy = [&] {  // for steps that work in place, if the first does
-    if (src != x.data()) std::memcpy(x.Reserve(size()), src, size() * sizeof(float));
-    src = x.data();
-  };
-  const auto to_halves = [&half](const float* from, size_t count) {
-    FloatToBfloat16(from, count, half.Reserve(count));
-    return half.data();
-  };
   for (Step& step : steps_) {
-    if (step.type == FloatLayer::Type::kResidual || step.type == FloatLayer::Type::kGain) copy();
+    row_sizes.push_back(static_cast<size_t>(w) * channels);
+    for (Step::Convolution& convolution : step.convolutions) {
+      convolution.cursor = RowCursor(convolution.kernel, convolution.stride);
+      convolution.kept.Clear();
+      w = OutputsOf(w, convolution.stride);
+      channels = step.out;
+    }
+    step.kept.Clear();
+    const int factor = step.factor;
+    if (step.type == FloatLayer::Type::kSpaceToDepth) w /= factor, channels *= factor * factor;
+    if (step.type == FloatLayer::Type::kDepthToSpace) w *= factor, channels /= factor * factor;
+  }
+  size_t after = 0;
+  for (size_t i = steps_.size(); i-- > 0;) {
+    Step& step = steps_[i];
+    const bool in_place = step.type == FloatLayer::Type::kResidual || step.type == FloatLayer::Type::kGain;
+    after = (in_place ? after : 0) + step.most_kept * row_sizes[i];
+    step.headroom = after;
+  }
+}
+
+/// Room for the input of steps_[step], or for the result.
+float* Transform::Reserve(Scratch<float>& scratch, size_t step, int h, int w, int channels) const {
+  const size_t headroom = step < steps_.size() ? steps_[step].headroom : 0;
+  return scratch.Reserve(headroom + static_cast<size_t>(h) * w * channels) + headroom;
+}
+
+float* Transform::Input(int h) { return Reserve(memory_->x, 0, h, w_, input_channels_); }
+
+/// x where steps_[i] can put rows before it and work in place: copied there, unless it is.
+float* Transform::MakeRoom(size_t i, Tensor& x) {
+  Scratch<float>& memory = memory_->x;
+  const size_t headroom = steps_[i].headroom;
+  if (!memory.Holds(x.rows) || static_cast<size_t>(x.rows - memory.data()) < headroom) {
+    float* to = Reserve(memory_->next, i, x.h, x.w, x.channels);
+    std::memcpy(to, x.rows, x.size() * sizeof(float));
+    x.rows = to;
+    memory.Swap(memory_->next);
+  }
+  return memory.data() + (x.rows - memory.data());
+}
+
+Status Transform::Convolve(size_t i, Tensor& x, bool last) {
+  Step& step = steps_[i];
+  Step::Convolution& convolution = step.convolutions[0];
+  const size_t row = x.RowSize(), kept = convolution.cursor.kept() * row;
+  const RowCursor::Piece piece = convolution.cursor.Take(x.h, last);
+  const auto run = [&](const auto* rows) {  // those that were kept, and the new ones
+    const Tensor to = {nullptr, piece.outputs, OutputsOf(x.w, convolution.stride), step.out};
+    float* out = Reserve(memory_->next, i + 1, to.h, to.w, to.channels);
+    if (to.h > 0) LICHEN_RETURN_IF_ERROR(convolution.run.Run(rows + piece.skip * row, piece.rows, x.w, out));
+    convolution.kept.Keep(rows + kept + x.size(), convolution.cursor.kept() * row * sizeof *rows);
+    x = to;
+    x.rows = out;
+    memory_->x.Swap(memory_->next);
+    return Status();
+  };
+  if (step.half_input) {
+    uint16_t* half = memory_->half.Reserve(kept + x.size()) + kept;
+    FloatToBfloat16(x.rows, x.size(), half);
+    return run(convolution.kept.PutBefore(half));
+  }
+  return run(kept > 0 ? convolution.kept.PutBefore(MakeRoom(i, x)) : x.rows);
+}
+
+/// A residual block, in place: x becomes the rows whose sums are complete.
+Status Transform::AddBranch(size_t i, Tensor& x, bool last) {
+  Step& step = steps_[i];
+  Step::Convolution &first = step.convolutions[0], &second = step.convolutions[1];
+  const size_t row = x.RowSize(), middle_row = static_cast<size_t>(x.w) * step.middle;
+  float* fresh = MakeRoom(i, x);
+  float* rows = step.kept.PutBefore(fresh);
+  const int kept = static_cast<int>((fresh - rows) / row), total = kept + x.h;
+  const int own = kept - first.cursor.kept();  // from there on they are those of the first convolution
+  float* sums = rows + (second.cursor.given() - (first.cursor.taken() - kept)) * row;
+  const int middle_kept = second.cursor.kept();
+  const RowCursor::Piece a = first.cursor.Take(x.h, last), b = second.cursor.Take(a.outputs, last);
+  step.kept.Keep(rows + total * row, last ? 0 : std::min(total, step.most_kept) * row * sizeof(float));
+  const auto run = [&](const void* src, auto* middle) {
+    auto* out = middle + middle_kept * middle_row;
+    if (a.outputs > 0) LICHEN_RETURN_IF_ERROR(first.run.Run(src, a.rows, x.w, out));
+    second.kept.PutBefore(out);
+    if (b.outputs > 0) LICHEN_RETURN_IF_ERROR(second.run.Run(middle + b.skip * middle_row, b.rows, x.w, sums));
+    second.kept.Keep(out + a.outputs * middle_row, second.cursor.kept() * middle_row * sizeof *out);
+    x.rows = sums;
+    x.h = b.outputs;
+    return Status();
+  };
+  const float* from = rows + (own + a.skip) * row;
+  const size_t middle_size = (middle_kept + a.outputs) * middle_row;
+  if (!step.half_input) return run(from, memory_->middle.Reserve(middle_size));
+  uint16_t* half = memory_->half.Reserve(a.rows.h * row);
+  FloatToBfloat16(from, a.rows.h * row, half);
+  return run(half, memory_->middle_half.Reserve(middle_size));
+}
+
+Result<Strip> Transform::Next(const float* src, int rows, bool last) {
+  Tensor x = {src, rows, w_, input_channels_};
+  for (size_t i = 0; i < steps_.size(); ++i) {
+    const Step& step = steps_[i];
+    const int factor = step.factor;
     switch (step.type) {
-      case FloatLayer::Type::kConvolution: {
-        const int oh = OutputsOf(h, step.stride), ow = OutputsOf(w, step.stride);
-        next.Reserve(static_cast<size_t>(oh) * ow * step.out);
-        const void* from = src;
-        if (step.half_input) from = to_halves(src, size());
-        LICHEN_RETURN_IF_ERROR(step.convolutions[0].Run(from, h, w, next.data()));
-        x.Swap(next);
-        h = oh, w = ow, channels = step.out;
+      case FloatLayer::Type::kConvolution:
+        LICHEN_RETURN_IF_ERROR(Convolve(i, x, last));
         break;
-      }
-      case FloatLayer::Type::kResidual: {
-        const size_t pixels = static_cast<size_t>(h) * w;
-        const void* from = x.data();
-        void* between;
-        if (step.half_input) {
-          from = to_halves(x.data(), pixels * step.in);
-          between = middle_half.Reserve(pixels * step.middle);
-        } else {
-          between = middle.Reserve(pixels * step.middle);
-        }
-        LICHEN_RETURN_IF_ERROR(step.convolutions[0].Run(from, h, w, between));
-        LICHEN_RETURN_IF_ERROR(step.convolutions[1].Run(between, h, w, x.data()));
+      case FloatLayer::Type::kResidual:
+        LICHEN_RETURN_IF_ERROR(AddBranch(i, x, last));
         break;
-      }
       case FloatLayer::Type::kSpaceToDepth: {
-        float* to = next.Reserve(size());
-        h /= step.factor, w /= step.factor;
-        SpaceToDepth(src, h, w, step.factor, channels, to);
-        channels *= step.factor * step.factor;
-        x.Swap(next);
+        const int h = x.h / factor, w = x.w / factor, channels = x.channels * factor * factor;
+        float* to = Reserve(memory_->next, i + 1, h, w, channels);
+        SpaceToDepth(x.rows, h, w, factor, x.channels, to);
+        x = {to, h, w, channels};
+        memory_->x.Swap(memory_->next);
         break;
       }
       case FloatLayer::Type::kDepthToSpace: {
-        float* to = next.Reserve(size());
-        channels /= step.factor * step.factor;
-        DepthToSpace(src, h, w, step.factor, channels, to);
-        h *= step.factor, w *= step.factor;
-        x.Swap(next);
+        const int h = x.h * factor, w = x.w * factor, channels = x.channels / (factor * factor);
+        float* to = Reserve(memory_->next, i + 1, h, w, channels);
+        DepthToSpace(x.rows, x.h, x.w, factor, channels, to);
+        x = {to, h, w, channels};
+        memory_->x.Swap(memory_->next);
         break;
       }
-      case FloatLayer::Type::kGain:
+      case FloatLayer::Type::kGain: {
+        float* values = MakeRoom(i, x);
 #pragma omp parallel for
-        for (int y = 0; y < h; ++y) {
-          MultiplyRow(x.data() + static_cast<size_t>(y) * w * channels, w, channels, step.gain.data());
-        }
+        for (int y = 0; y < x.h; ++y) MultiplyRow(values + y * x.RowSize(), x.w, x.channels, step.gain.data());
         break;
+      }
     }
-    src = x.data();
   }
-  return src;
+  return Strip{x.rows, x.h};
+}
+
+Result<const float*> Transform::Run(const float* src, int h, int w) {
+  Begin(w);
+  LICHEN_ASSIGN_OR_RETURN(const Strip whole, Next(src, h, true));
+  return whole.rows;
 }
 
 uint64_t Transform::Memory(Layers layers, int input_channels, int h, int w, Precision precision, bool own_input) {
-  uint64_t pixels = static_cast<uint64_t>(h) * w, size = pixels * input_channels;  // of the tensor, in elements
-  const auto first = layers[0].type;
-  const bool in_place = first == FloatLayer::Type::kResidual || first == FloatLayer::Type::kGain;
-  uint64_t x = own_input || in_place ? size : 0, next = 0, inside = 0;  // elements; elements; bytes
-  const auto move = [&](uint64_t to) {
-    size = to;
-    next = std::max(next, to);
+  const bool half = precision == Precision::kBfloat16;
+  uint64_t rows = h, columns = w, channels = input_channels;
+  uint64_t x = 0, next = 0, kept = 0, inside = 0;  // elements; elements; bytes; bytes
+  uint64_t size = rows * columns * channels;       // of the tensor and what is put before it, in elements
+  if (own_input) x = size;
+  const auto move = [&] {
+    size = rows * columns * channels;
+    next = std::max(next, size);
     std::swap(x, next);
   };
+  const auto keep = [&](uint64_t count, uint64_t bytes, bool before) {  // elements of a row of that many bytes
+    kept += count * columns * bytes;
+    if (before) x = std::max(x, size += count * columns);
+  };
   for (const FloatLayer& layer : layers) {
+    const uint64_t factor = layer.factor, element = half ? 2 : 4;
     switch (layer.type) {
-      case FloatLayer::Type::kConvolution:
-        if (precision == Precision::kBfloat16 && TakesBfloat16(layer.a)) inside = std::max(inside, size * 2);
-        pixels = (pixels + layer.a.stride * layer.a.stride - 1) / (layer.a.stride * layer.a.stride);
-        move(pixels * layer.a.out);
+      case FloatLayer::Type::kConvolution: {
+        const bool taken_half = half && TakesBfloat16(layer.a);
+        keep((layer.a.kernel - 1) * channels, taken_half ? 2 : 4, !taken_half);
+        if (taken_half) inside = std::max(inside, (rows + layer.a.kernel - 1) * columns * channels * 2);
+        rows = (rows + layer.a.stride - 1) / layer.a.stride;
+        columns = (columns + layer.a.stride - 1) / layer.a.stride;
+        channels = layer.a.out;
+        move();
         break;
-      case FloatLayer::Type::kResidual:
-        inside = std::max(
-            inside, pixels * (precision == Precision::kBfloat16 ? 2 * (layer.a.in + layer.a.out) : 4 * layer.a.out));
+      }
+      case FloatLayer::Type::kResidual: {
+        x = std::max(x, size);
+        keep(KeptByResidual(layer) * channels, 4, true);
+        keep((layer.b.kernel - 1) * uint64_t(layer.a.out), element, false);
+        const uint64_t each = (rows + KeptByResidual(layer)) * columns * element;
+        inside = std::max(inside, each * (half ? channels + layer.a.out : layer.a.out));
         break;
+      }
       case FloatLayer::Type::kSpaceToDepth:
-        pixels /= layer.factor * layer.factor;
-        move(size);
+        rows /= factor, columns /= factor, channels *= factor * factor;
+        move();
         break;
       case FloatLayer::Type::kDepthToSpace:
-        pixels *= layer.factor * layer.factor;
-        move(size);
+        rows *= factor, columns *= factor, channels /= factor * factor;
+        move();
         break;
       case FloatLayer::Type::kGain:
+        x = std::max(x, size);
         break;
     }
   }
-  return (x + next) * sizeof(float) + inside;
+  return (x + next) * sizeof(float) + kept + inside;
 }
 
 int MarginOf(Layers layers) {

@@ -2,7 +2,8 @@
 #ifndef LICHEN_CODEC_TRANSFORM_H_
 #define LICHEN_CODEC_TRANSFORM_H_
 
-// The float transforms g_a, g_s and h_a: a chain of layers on channels-last tensors [h][w][channels].
+// The float transforms g_a, g_s and h_a: a chain of layers on channels-last tensors [h][w][channels], which are taken
+// and given strip by strip, so that what lies between layers stays in the processor's caches and is computed once.
 
 #include <cstdint>
 #include <memory>
@@ -37,29 +38,50 @@ class Layers {
   const FloatLayer *begin_ = nullptr, *end_ = nullptr;
 };
 
-/// Runs a transform on windows of any size. Zero padding at the window's edge stands for the canvas edge; where the
-/// window ends inside the canvas, its outer margin (below) comes out wrong and is to be dropped.
+/// Rows of a tensor.
+struct Strip {
+  const float* rows = nullptr;
+  int h = 0;
+};
+
+/// Runs a transform on a canvas of any size, from top to bottom. Each layer keeps the last rows that it needs again, so
+/// that strips give the same as the whole at once. Zero padding at the edges stands for the canvas edge; where what
+/// is passed ends inside the canvas, its outer margin (below) comes out wrong and is to be dropped.
 class Transform {
  public:
-  /// Borrows nothing: weights are copied. memory: null for some of its own; if shared, each Run ends the life of what
-  /// the others returned, except that it takes the result of the one before as `src`
+  /// Borrows nothing: weights are copied. memory: null for some of its own; if shared, each call of Next ends the life
+  /// of what the others returned, except that it takes the result of the one before as `src`
   Transform(Layers layers, int quality_index, Precision precision, std::shared_ptr<TransformMemory> memory = nullptr);
   ~Transform();
 
-  /// Room for a window. What is written there Run takes without a copy; it ends the life of the last result.
-  float* Input(int h, int w);
+  /// Starts a canvas of `w` input columns.
+  void Begin(int w);
 
-  /// src: [h][w][input channels]; the result, [h'][w'][output channels], stays valid until the next call.
-  /// errors: kOutOfMemory, kInternal
+  /// Room for a strip of h rows. What is written there Next takes without a copy; it ends the life of the last result.
+  float* Input(int h);
+
+  /// Takes the next h rows, [h][w][input channels], and gives the rows of the output that are complete by then, which
+  /// are all after the `last` strip: [h'][w'][output channels], valid until the next call. h: a multiple of the factor
+  /// of a space-to-depth. errors: kOutOfMemory, kInternal
+  Result<Strip> Next(const float* src, int h, bool last);
+
+  /// A whole canvas as one strip.
   Result<const float*> Run(const float* src, int h, int w);
 
-  /// Bytes kept for windows of this size. own_input: whether they are written to Input
+  /// Bytes kept for strips of h rows of w columns. own_input: whether they are written to Input
   static uint64_t Memory(Layers layers, int input_channels, int h, int w, Precision precision, bool own_input);
 
  private:
   struct Step;
+  struct Tensor;
+
+  float* Reserve(Scratch<float>& scratch, size_t step, int h, int w, int channels) const;
+  float* MakeRoom(size_t i, Tensor& x);
+  Status Convolve(size_t i, Tensor& x, bool last);
+  Status AddBranch(size_t i, Tensor& x, bool last);
+
   std::vector<Step> steps_;
-  int input_channels_;
+  int input_channels_, w_ = 0;
   std::shared_ptr<TransformMemory> memory_;
 };
 

@@ -21,8 +21,6 @@ struct View {
   Span LatentRows() const { return LatentsOf(rows); }
   /// Samples along a side of one latent position.
   int SamplesPerLatent() const { return kLatentPixels / scale; }
-  /// Latent rows of a window. Previews take shorter ones: their margin is smaller, and so is what they keep.
-  int WindowRows() const { return scale >= 8 ? kWindowRows / 2 : kWindowRows; }
 
  private:
   Span LatentsOf(Span samples) const {

@@ -37,20 +37,17 @@ TEST(AnalysisTest, TheSplitCountsWhatIsBetween) {
   EXPECT_FALSE(FitsKeptBytes(split, TileGrid(header)));
 }
 
-/// What a pass over bands of 4 latent rows, each in windows of 6 columns at most, gets.
+/// What a pass over strips of 4 latent rows gets.
 std::vector<float> Pass(Analysis& analysis, const TileGrid& grid) {
   std::vector<float> all;
   EXPECT_TRUE(analysis.Begin().ok());
-  for (int v = 0; v < grid.height(); v += 4) {
-    const Span rows = WithMargin({v, std::min(v + 4, grid.height())}, 1, grid.height());
-    EXPECT_TRUE(analysis.Provide(rows).ok());
-    for (int u = 0; u < grid.width(); u += 6) {
-      const Span columns = {u, std::min(u + 6, grid.width())};
-      const auto window = analysis.Window(rows, columns);
-      EXPECT_TRUE(window.ok());
-      all.insert(all.end(), *window, *window + analysis.g_a().ElementsBetween(rows.size(), columns.size()));
-    }
+  for (const Span rows : Strips({0, grid.height()}, 4, 0)) {
+    const auto strip = analysis.Next(rows);
+    EXPECT_TRUE(strip.ok());
+    const size_t row = analysis.g_a().ElementsBetween(1, grid.width()) * analysis.g_a().stride / kLatentPixels;
+    all.insert(all.end(), strip->rows, strip->rows + strip->h * row);
   }
+  EXPECT_EQ(all.size(), analysis.g_a().ElementsBetween(grid.height(), grid.width()));
   return all;
 }
 
@@ -68,10 +65,10 @@ TEST(AnalysisTest, LaterPassesGetTheSameFromWhatIsKeptOrReadAgain) {
     Analysis analysis(source, header, DataOf(*ToyModel()), keep);
     std::vector<uint8_t> alpha;
     for (int pass = 1; pass <= 3; ++pass) {
-      const std::vector<float> windows = Pass(analysis, grid);
-      ASSERT_FALSE(windows.empty());
-      if (first.empty()) first = windows;
-      EXPECT_EQ(windows, first);
+      const std::vector<float> between = Pass(analysis, grid);
+      ASSERT_FALSE(between.empty());
+      if (first.empty()) first = between;
+      EXPECT_EQ(between, first);
       EXPECT_EQ(source.rows_read, keep ? 170u : 170u * pass);
       uint32_t colour_type = 0;
       const auto attachments = analysis.Attach(false, &colour_type);

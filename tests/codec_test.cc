@@ -76,8 +76,8 @@ TEST(CodecTest, TilesDoNotChangeTheTransforms) {
   EXPECT_NEAR(Psnr(image.pixels, a->pixels), Psnr(image.pixels, b->pixels), 0.3);
 }
 
-TEST(CodecTest, WindowsCoverWidePictures) {  // wider than one window of the transforms
-  const Image image = SyntheticImage(4300, 40);
+TEST(CodecTest, StripsCoverWidePictures) {  // of 4 rows of latents
+  const Image image = SyntheticImage(4300, 300);
   const std::vector<uint8_t> file = EncodeOrDie(image, ToyOptions());
   const auto back = Decode(file.data(), file.size(), ToyDecodeOptions());
   ASSERT_TRUE(back.ok());

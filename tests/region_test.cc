@@ -131,7 +131,7 @@ TEST(RegionTest, IsACropOfTheWholeWithTheDefaultModel) {
   ExpectCrops(Compressed(image, nullptr, 1024), {}, {{200, 200, 33, 20}, {0, 440, 448, 8}});
 }
 
-TEST(RegionTest, MayCoverSeveralWindows) {  // of the synthesis transform: 2048 x 1024 pixels
+TEST(RegionTest, MayCoverSeveralStrips) {  // of the synthesis transform
   DecodeOptions options;
   options.model = ToyModel();
   const std::vector<uint8_t> file = Compressed(SyntheticImage(2200, 1100), ToyModel(), 256);

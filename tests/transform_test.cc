@@ -8,6 +8,8 @@
 #include <random>
 
 #include "codec/fixed_point.h"
+#include "codec/thread_scope.h"
+#include "codec/tiling.h"
 #include "test_data.h"
 
 namespace lichen {
@@ -190,15 +192,202 @@ TEST(TransformTest, InputAndSharedMemoryChangeNothing) {
   const auto memory = std::make_shared<TransformMemory>();
   Transform first(model.g_a, 300, Precision::kFloat32, memory), second(model.g_s, 300, Precision::kFloat32, memory);
   for (int again = 0; again < 2; ++again) {
-    float* input = first.Input(64, 48);
+    first.Begin(48);
+    float* input = first.Input(64);
     std::copy(x.begin(), x.end(), input);
-    const auto between = first.Run(input, 64, 48);
+    const auto between = first.Next(input, 64, true);
     ASSERT_TRUE(between.ok());
-    EXPECT_EQ(std::vector<float>(*between, *between + expected_y.size()), expected_y);
-    const auto end = second.Run(*between, 4, 3);
+    EXPECT_EQ(std::vector<float>(between->rows, between->rows + expected_y.size()), expected_y);
+    const auto end = second.Run(between->rows, 4, 3);
     ASSERT_TRUE(end.ok());
     EXPECT_EQ(std::vector<float>(*end, *end + expected_x.size()), expected_x);
   }
+}
+
+/// Layers that fit one after the other, of any kernels, with few channels or more than 64, which may take bfloat16.
+std::vector<FloatLayer> RandomLayers(int channels, std::mt19937& random) {
+  const auto one_of = [&](std::initializer_list<int> choices) { return choices.begin()[random() % choices.size()]; };
+  const auto convolution = [&](int in, int out, int kernel) {
+    FloatConvolutionData data;
+    data.in = in, data.out = out, data.kernel = kernel;
+    std::normal_distribution<float> normal(0, 1 / std::sqrt(static_cast<float>(in * kernel * kernel)));
+    data.weight.resize(static_cast<size_t>(in) * out * kernel * kernel);
+    data.bias.resize(out);
+    for (auto* values : {&data.weight, &data.bias}) {
+      for (float& value : *values) value = normal(random);
+    }
+    return data;
+  };
+  std::vector<FloatLayer> layers;
+  const auto add = [&](FloatLayer::Type type) -> FloatLayer& {
+    layers.emplace_back();
+    layers.back().type = type;
+    return layers.back();
+  };
+  using Type = FloatLayer::Type;
+  if (random() % 2 == 0) {
+    const int factor = add(Type::kSpaceToDepth).factor = one_of({2, 4});
+    channels *= factor * factor;
+    add(Type::kConvolution).a = convolution(channels, 16, 3);
+    channels = 16;
+  }
+  for (size_t count = 3 + random() % 6; layers.size() < count;) {
+    switch (random() % 4) {
+      case 0: {
+        FloatLayer& layer = add(Type::kConvolution);
+        const int out = one_of({16, 48, 80});
+        layer.a = convolution(channels, out, one_of({1, 3, 3, 5}));
+        layer.a.stride = one_of({1, 1, 2});
+        layer.a.relu = random() % 2 == 0;
+        channels = out;
+        break;
+      }
+      case 1: {
+        FloatLayer& layer = add(Type::kResidual);
+        const int middle = one_of({16, 32});
+        layer.a = convolution(channels, middle, one_of({1, 3, 3, 7}));
+        layer.a.relu = true;
+        layer.b = convolution(middle, channels, one_of({1, 3, 3, 5}));
+        break;
+      }
+      case 2: {
+        FloatLayer& layer = add(Type::kGain);
+        layer.channels = channels;
+        layer.gain.resize(static_cast<size_t>(kQualityAnchors) * channels);
+        for (int16_t& gain : layer.gain) gain = static_cast<int16_t>(random() % 2048);
+        break;
+      }
+      default: {
+        const int out = one_of({16, 32});
+        add(Type::kConvolution).a = convolution(channels, 4 * out, 3);
+        add(Type::kDepthToSpace).factor = 2;
+        channels = out;
+      }
+    }
+  }
+  return layers;
+}
+
+struct Output {
+  int h = 0;
+  std::vector<float> v;
+};
+
+/// What a transform gives for x: [h][w][channels] in strips of those rows. fresh: each as a canvas of its own
+Output InStrips(Transform& transform, const std::vector<float>& x, int w, int channels, const std::vector<int>& strips,
+                size_t row_size, bool fresh = false) {
+  Output output;
+  size_t at = 0;
+  transform.Begin(w);
+  for (const int h : strips) {
+    const size_t size = static_cast<size_t>(h) * w * channels;
+    if (fresh) transform.Begin(w);
+    const float* src = x.data() + at;
+    if (strips.size() % 2 == 0) src = std::copy_n(src, size, transform.Input(h)) - size;  // or from where it is
+    at += size;
+    const auto strip = transform.Next(src, h, fresh || at == x.size());
+    EXPECT_TRUE(strip.ok()) << strip.status().message();
+    if (!strip.ok()) return {};
+    output.v.insert(output.v.end(), strip->rows, strip->rows + strip->h * row_size);
+    output.h += strip->h;
+  }
+  EXPECT_EQ(at, x.size());
+  return output;
+}
+
+/// The largest difference in a row, over the largest value of all.
+double LargestDifference(const Output& a, const Output& b) {
+  double most = 1e-6, difference = 0;
+  if (a.v.size() != b.v.size()) return INFINITY;
+  for (size_t i = 0; i < a.v.size(); ++i) {
+    most = std::max<double>(most, std::fabs(a.v[i]));
+    difference = std::max<double>(difference, std::fabs(a.v[i] - b.v[i]));
+  }
+  return difference / most;
+}
+
+TEST(TransformTest, StripsEqualTheWhole) {
+  const ThreadScope one_thread(1);
+  std::mt19937 random(42);
+  for (int i = 0; i < 60; ++i) {
+    const bool half = i % 2 == 1 && FastestPrecision() == Precision::kBfloat16;
+    const int channels = i % 3 == 0 ? 80 : 3, w = 4 * (1 + static_cast<int>(random() % 9));
+    const std::vector<FloatLayer> layers = RandomLayers(channels, random);
+    const bool unshuffles = layers[0].type == FloatLayer::Type::kSpaceToDepth;
+    const int unit = unshuffles ? layers[0].factor : 1;
+    std::vector<int> strips;
+    for (size_t count = 1 + random() % 7; strips.size() < count;) {
+      strips.push_back(unit * static_cast<int>(random() % (random() % 3 == 0 ? 20 : 4)));
+    }
+    strips.back() += unit;
+    int h = 0;
+    for (const int rows : strips) h += rows;
+    const std::vector<float> x = Noise(static_cast<size_t>(h) * w * channels, 1.0f);
+    Transform transform(layers, 300, half ? Precision::kBfloat16 : Precision::kFloat32);
+    const Plane shape = Reference(layers, 300, {h, w, channels, x});
+    const size_t row_size = static_cast<size_t>(shape.w) * shape.c;
+    const auto run = transform.Run(x.data(), h, w);
+    ASSERT_TRUE(run.ok());
+    const Output whole = {shape.h, std::vector<float>(*run, *run + shape.h * row_size)};
+    EXPECT_LT(LargestDifference(whole, {shape.h, shape.v}), half ? 0.05 : 1e-5) << i;
+    const Output output = InStrips(transform, x, w, channels, strips, row_size);
+    EXPECT_EQ(output.h, whole.h);
+    // In bfloat16 a sum in another order may be rounded to the next value.
+    EXPECT_LE(LargestDifference(whole, output), half ? 0.01 : 1e-5) << i << ", " << strips.size() << " strips";
+  }
+}
+
+TEST(TransformTest, TheToyModelGivesTheSameInStripsOfAnyHeight) {
+  const ThreadScope one_thread(1);
+  const ModelData& model = DataOf(*ToyModel());
+  const int m = model.latent_channels;
+  Transform g_a(model.g_a, 300, Precision::kFloat32), g_s(model.g_s, 300, Precision::kFloat32);
+  for (const auto& [h, w] : {std::pair{1, 1}, {2, 3}, {9, 1}, {17, 2}, {30, 5}, {41, 3}}) {
+    const std::vector<float> y = Noise(static_cast<size_t>(h) * w * m, 1.0f);
+    const auto x = g_s.Run(y.data(), h, w);
+    ASSERT_TRUE(x.ok());
+    const Output whole = {h * 16, std::vector<float>(*x, *x + static_cast<size_t>(h) * w * 768)};
+    const auto latents = g_a.Run(whole.v.data(), h * 16, w * 16);
+    ASSERT_TRUE(latents.ok());
+    const Output whole_y = {h, std::vector<float>(*latents, *latents + y.size())};
+    for (const int step : {1, 2, 4, 8, 16, 64}) {
+      for (const int margin : {0, MarginOf(model.g_s)}) {
+        std::vector<int> rows, pixel_rows;
+        for (const Span strip : Strips({0, h}, step, margin)) {
+          rows.push_back(strip.size());
+          pixel_rows.push_back(strip.size() * 16);
+        }
+        EXPECT_LE(LargestDifference(whole, InStrips(g_s, y, w, m, rows, size_t(w) * 48)), 1e-5) << h << "x" << w;
+        EXPECT_LE(LargestDifference(whole_y, InStrips(g_a, whole.v, w * 16, 3, pixel_rows, size_t(w) * m)), 1e-5)
+            << h << "x" << w << " in strips of " << step;
+      }
+    }
+    // What is kept matters: strips that each end with zeros give something else.
+    if (h < 2) continue;
+    const Output torn = InStrips(g_s, y, w, m, std::vector<int>(h, 1), size_t(w) * 48, true);
+    EXPECT_EQ(torn.h, whole.h);
+    EXPECT_GT(LargestDifference(whole, torn), 1e-3);
+  }
+}
+
+TEST(TransformTest, AfterTheFirstStripAllOfAHeightAreAlike) {
+  const ModelData& model = DataOf(*Model::Default().value());
+  const int margin = MarginOf(model.g_s), w = 2;
+  const std::vector<float> y = Noise(static_cast<size_t>(40) * w * model.latent_channels, 1.0f);
+  Transform g_s(model.g_s, 300, Precision::kFloat32);
+  g_s.Begin(w);
+  int complete = 0;
+  for (const Span rows : Strips({0, 40}, 4, margin)) {
+    const auto strip = g_s.Next(y.data() + rows.begin * w * size_t(model.latent_channels), rows.size(), rows.end == 40);
+    ASSERT_TRUE(strip.ok());
+    EXPECT_GT(strip->h, 0);
+    complete += strip->h;
+    if (rows.begin > 0 && rows.end < 40) {
+      EXPECT_EQ(strip->h, 4 * 16);
+    }
+    EXPECT_GE(complete, (rows.end - margin) * 16);
+  }
+  EXPECT_EQ(complete, 40 * 16);
 }
 
 TEST(TransformTest, WindowsWithMarginEqualTheWhole) {
