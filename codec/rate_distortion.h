@@ -18,10 +18,10 @@ class RateDistortion {
   /// Bits that one squared quantisation step of error is worth, for all channels and qualities: the best of several on
   /// photographs that no model was trained on. Weights by channel, measured through g_s, were no better
   /// (training/LOG.md).
-  static constexpr double kBitsPerSquaredStep = 50;
+  static constexpr double kBitsPerSquaredStep = 28;
   /// The same along sides of tiles that touch others: latents there are predicted from less, which would show as a
   /// loss of up to 0.05 dB.
-  static constexpr double kBitsPerSquaredStepAtSides = 56;
+  static constexpr double kBitsPerSquaredStepAtSides = 30.5;
 
   /// Borrows nothing. tables: of the model, by scale index
   explicit RateDistortion(const std::vector<bitstream::CdfTable>& tables,

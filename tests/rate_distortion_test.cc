@@ -23,7 +23,9 @@ TEST(RateDistortionTest, ChoosesTheCheaperOfTwo) {
   for (size_t t = 1; t < tables.size(); ++t) {
     for (int32_t r = 1; r <= std::min(15, tables[t].radius()); ++r) {
       for (double d = -0.499; d < 0.5; d += 0.037) {
-        const double keep = Bits(tables[t], r) + 50 * d * d, step = Bits(tables[t], r - 1) + 50 * (1 + d) * (1 + d);
+        constexpr double kWeight = RateDistortion::kBitsPerSquaredStep;
+        const double keep = Bits(tables[t], r) + kWeight * d * d;
+        const double step = Bits(tables[t], r - 1) + kWeight * (1 + d) * (1 + d);
         if (std::fabs(keep - step) < 1e-3) continue;  // a matter of rounding
         const int32_t expected = step < keep ? r - 1 : r;
         EXPECT_EQ(quantiser.Choose(int(t), r, float(r + d)), expected) << "table " << t << ", " << r + d;

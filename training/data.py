@@ -27,17 +27,23 @@ class Crops:
 
     def __init__(self, folders, crop, device, exclude=()):
         names = [f for f in list_pictures(folders) if f.rsplit('/', 1)[1] not in exclude]
-        self.images = [im.to(device) for im in map(read_picture, names) if min(im.shape[1:]) >= crop]
+        self.images = [read_picture(f).to(device) for f in names]
+        self.use(crop)
+
+    def use(self, crop):
+        """Crops of another size from now on; pictures that are smaller are dropped."""
+        self.images = [im for im in self.images if min(im.shape[1:]) >= crop]
         self.crop = crop
         if not self.images:
-            raise SystemExit('no picture of at least %d pixels a side in %s' % (crop, ' '.join(folders)))
+            raise SystemExit('no picture of at least %d pixels a side' % crop)
+        self.largest = max(min(im.shape[1:]) for im in self.images)
 
     def batch(self, n):
         """[n,3,crop,crop] float 0..1, flipped and transposed at random; one scale a batch, mostly below 1/1.2, because
         the sources are JPEG."""
         size = self.crop if random.random() < 0.2 else random.randint(int(1.2 * self.crop), 2 * self.crop)
-        fitting = [im for im in self.images if min(im.shape[1:]) >= size] or self.images
-        size = min(size, *(min(im.shape[1:]) for im in fitting))
+        size = min(size, self.largest)
+        fitting = [im for im in self.images if min(im.shape[1:]) >= size]
         crops = []
         for im in random.choices(fitting, k=n):
             y, x = random.randint(0, im.shape[1] - size), random.randint(0, im.shape[2] - size)

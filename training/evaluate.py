@@ -11,16 +11,18 @@ import numpy as np
 import torch
 
 from data import list_pictures, read_picture
-from exact import MAX_RADIUS, gaussian_frequencies, table_costs
+from exact import MAX_RADIUS, gaussian_frequencies, table_costs, zero_thresholds
 from model import SCALES, Lichen
 
 QUALITIES = (0.05, 0.2, 0.4, 0.6, 0.8, 0.95)
 
 
-def load_average(path):
+def load_average(path, effort=0):
+    """effort: above 0, residuals are chosen as the codec's encoder does at that --effort"""
     saved = torch.load(path, map_location='cpu')
     net = Lichen(**saved['sizes'])
     net.load_state_dict({k: v.float() for k, v in saved['average'].items()})
+    net.thresholds = zero_thresholds(gaussian_frequencies()) if effort else None
     return net
 
 
@@ -55,10 +57,11 @@ def main():
     arg.add_argument('weights')
     arg.add_argument('folder')
     arg.add_argument('--tables', default='')
+    arg.add_argument('--effort', type=int, default=1, help='0: the nearest residuals')
     arg.add_argument('--every', type=int, default=1, help='only every so many pictures')
     arg.add_argument('--csv', default='')
     arg = arg.parse_args()
-    net, costs = load_average(arg.weights), table_costs(load_tables(arg.tables))
+    net, costs = load_average(arg.weights, arg.effort), table_costs(load_tables(arg.tables))
     paths = list_pictures([arg.folder])[::arg.every]
     rows = []
     for quality in QUALITIES:

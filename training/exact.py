@@ -192,3 +192,17 @@ def table_costs(tables):
         beyond = 15 - math.log2(escape) + 2 * np.floor(np.log2(np.maximum(r - len(f) + 1, 1))) + 2
         costs[i] = np.where(r < len(f), own, beyond)
     return costs
+
+
+BITS_PER_SQUARED_STEP = 28  # as in codec/rate_distortion.cc
+LARGEST_MOVED = 15
+
+
+def zero_thresholds(tables, weight=BITS_PER_SQUARED_STEP):
+    """-> [SCALES][LARGEST_MOVED]: a residual of magnitude r goes to r - 1 when the value exceeds r by less than
+    thresholds[table][r - 1], as the codec's encoder decides it; -1: never."""
+    costs = table_costs(tables)[:, :LARGEST_MOVED + 1]
+    t = (np.diff(costs, axis=1) / weight - 1) / 2
+    for i, (frequencies, _) in enumerate(tables):
+        t[i, max(0, len(frequencies) - 1):] = -1
+    return torch.tensor(t, dtype=torch.float32)

@@ -126,6 +126,7 @@ class Lichen(nn.Module):
         self.sizes = dict(c4=c4, c8=c8, middle8=middle8, c16=c16, middle16=middle16, M=M, Z=Z, P=P,
                           middle_context=middle_context, n4=n4, n8=n8, n16=n16, thin8=thin8, kernel_ha=kernel_ha)
         self.M = M
+        self.thresholds = None  # for residuals: see exact.zero_thresholds(); None: the nearest
         change_of_basis = lambda cin, cout: [conv(cin, cout, 1)] if c16 else []
         width16 = c16 or M
         blocks = lambda n, c, middle: [Residual(c, middle) for _ in range(n)]
@@ -196,17 +197,30 @@ class Lichen(nn.Module):
         z = 16 * self.h_a(u).float() * torch.exp2(-at_quality(self.exponent_z, q))
         return self.gain_y(y, q), z
 
-    def forward(self, x, q, train=True, hard=False, observe=None):
+    def towards_zero(self, residual, exact, index):
+        """The codec's choice at --effort 1 and above: one step nearer to 0 where the bits that saves are worth more than
+        the error it adds."""
+        magnitude = residual.abs()
+        largest = self.thresholds.shape[1]
+        at = index.long() * largest + (magnitude.long() - 1).clamp(0, largest - 1)
+        beyond = exact * residual.sign() - magnitude
+        smaller = (magnitude > 0) & (magnitude <= largest) & (beyond < self.thresholds.view(-1)[at])
+        return residual - torch.where(smaller, residual.sign(), torch.zeros_like(residual))
+
+    def forward(self, x, q, train=True, hard=False, frozen=False, observe=None):
         """x [N,3,H,W] in 0..1, H and W multiples of 32, q [N] in 0..1 -> x_hat, bits per pixel [N].
 
         train: noise in the rate, straight-through rounding into synthesis and context; else the real rounding.
         hard:  scale indices rounded as in the codec, table 0 not coded (last training phase, and whenever not train).
+        frozen: g_a and h_a get no gradients; the rate is that of the rounded latents, and the means learn from the
+               distortion too, since what is not coded becomes the mean.
         observe: called for z and for every step of y with scale indices and residuals.
         """
-        hard = hard or not train
-        y, z = self.latents(x, q)
+        hard = hard or frozen or not train
+        with torch.set_grad_enabled(torch.is_grad_enabled() and not frozen):
+            y, z = self.latents(x, q)
         z_hat = round_through(z)
-        z_rate = z + torch.rand_like(z) - 0.5 if train else z_hat
+        z_rate = z + torch.rand_like(z) - 0.5 if train and not frozen else z_hat
         index_z = LowerBound.apply((at_quality(self.scale_z, q) - math.log2(SCALE_0)) / SCALE_OCTAVES, 1.0)
         index_z = round_through(index_z).clamp_max(SCALES - 1) if hard else index_z
         if observe:
@@ -232,16 +246,22 @@ class Lichen(nn.Module):
             index = index / 16 - exponents / SCALE_OCTAVES
             index = LowerBound.apply(round_through(index) if hard else index, 0.0).clamp_max(SCALES - 1)
             residual = torch.floor(y_k - mean + 0.5)
+            if self.thresholds is not None:
+                residual = self.towards_zero(residual, (y_k - mean).detach(), index.detach())
             if hard:
                 kept = (index > 0).float()
                 residual = residual * kept
-            v = y_k + (torch.rand_like(y_k) - 0.5) - mean if train else residual
-            p = self.likelihood(v, SCALE_0 * torch.exp2(index * SCALE_OCTAVES))
-            coded = torch.log2(p) * kept if hard else torch.log2(p)
+            scale = SCALE_0 * torch.exp2(index * SCALE_OCTAVES)
+            noisy = y_k + (torch.rand_like(y_k) - 0.5) - mean if train else None
+            p = torch.log2(self.likelihood(noisy if train and not frozen else residual, scale))
+            if frozen:  # the rounded rate does not tell the means where to go, the noisy one does
+                slope = torch.log2(self.likelihood(noisy, scale.detach()))
+                p = p + (slope - slope.detach())
+            coded = p * kept if hard else p
             bits = bits - coded.sum((0, 2, 3, 4))
             if observe:
                 observe(index, residual)
-            y_hat.append(y_k + (residual + mean - y_k).detach())
+            y_hat.append(residual + mean if frozen else y_k + (residual + mean - y_k).detach())
             units.append(round_through(y_hat[-1] * up))
         return self.reconstruct(self.assemble(y_hat), q), bits / (x.shape[2] * x.shape[3])
 

@@ -58,7 +58,7 @@ def main():
     arg.add_argument('--exclude', default='', help='file with names of tiles to leave out, one a line')
     arg.add_argument('--batches', type=int, default=100)
     arg = arg.parse_args()
-    net = load_average(arg.weights)
+    net = load_average(arg.weights, effort=1)  # the residuals that the encoder gives by default
     crops = Crops(arg.data, 256, 'cpu', read_names(arg.exclude))
     tables = refit(histograms(net, ((crops.batch(4), torch.rand(4)) for _ in range(arg.batches))))
     with open(arg.out, 'w') as f:

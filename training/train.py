@@ -15,6 +15,7 @@ import torch
 import torch.distributed as dist
 
 from data import Crops, read_names
+from exact import gaussian_frequencies, zero_thresholds
 from model import LAMBDA_RANGE, Lichen, multiply_adds, start_from_klt
 
 LAMBDA_WEIGHT = 0.4  # the loss is cost / lambda^0.4: every quality then weighs about alike
@@ -33,9 +34,16 @@ def parse_arguments():
     arg.add_argument('--minutes', type=float, default=60)
     arg.add_argument('--crop', type=int, default=256)
     arg.add_argument('--batch', type=int, default=6)
+    arg.add_argument('--late', type=float, default=1, help='share of the time after which crops and batch have the '
+                     'sizes below: at the edge of a crop the network sees zeros, and larger ones have fewer edges')
+    arg.add_argument('--late-crop', type=int, default=384)
+    arg.add_argument('--late-batch', type=int, default=2)
     arg.add_argument('--lr', type=float, default=3e-4)
     arg.add_argument('--hold', type=float, default=0.4, help='share of the time before the learning rate decays')
     arg.add_argument('--only', default='', help='train only parameters with these prefixes, e.g. context,h_s,g_s')
+    arg.add_argument('--weight', type=float, default=0, help='residuals are chosen as the encoder does at --effort 1, '
+                     'a squared step being worth so many bits; 0: the nearest')
+    arg.add_argument('--frozen', action='store_true', help='the last phase: g_s, h_s and context alone, on rounded latents')
     arg.add_argument('--net', nargs='*', default=[], help='sizes of the network, e.g. c8=192 middle8=96 M=320')
     arg.add_argument('--compile', action='store_true', help='torch.compile (PyTorch 2)')
     return arg.parse_args()
@@ -84,6 +92,10 @@ def main():
         net.load_state_dict({k: v.float() for k, v in weights.items()})
     else:
         start_from_klt(net, crops.batch(48))
+    if arg.frozen:
+        arg.only = arg.only or 'g_s,h_s,context'
+    if arg.weight:
+        net.thresholds = zero_thresholds(gaussian_frequencies(), arg.weight).to(device)
     if arg.only:
         for name, p in net.named_parameters():
             p.requires_grad_(name.startswith(tuple(arg.only.split(','))))
@@ -121,12 +133,15 @@ def main():
         share = float(done)
         if share >= 1:
             break
+        if share >= arg.late and crops.crop != arg.late_crop:
+            crops.use(arg.late_crop)
+            arg.batch = arg.late_batch
         for group in optimiser.param_groups:
             group['lr'] = learning_rate(arg, share, step - first)
         x, q = crops.batch(arg.batch), torch.rand(arg.batch, device=device)
         lam = torch.exp(log_lo + q * (log_hi - log_lo))
         with torch.autocast(device.type, dtype=torch.bfloat16):
-            x_hat, bpp = forward(x, q, hard=share >= 1 - HARD_SHARE)
+            x_hat, bpp = forward(x, q, hard=share >= 1 - HARD_SHARE, frozen=arg.frozen)
         mse = ((x_hat - x) ** 2).flatten(1).mean(1)
         cost = lam * 255 ** 2 * mse + bpp
         loss = (cost / lam ** LAMBDA_WEIGHT).mean()

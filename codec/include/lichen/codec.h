@@ -93,7 +93,7 @@ struct DecodeOptions {
   ProgressCallback progress;                // may be empty
   Region region;                            // the part to decode; all of it while all four are 0
   // 1, 2, 4, 8 or 16: a sample is the mean of a square of this many pixels a side, for all squares that the region
-  // touches. At 8 and 16 an approximation, over 40 dB, which leaves out most of the synthesis transform.
+  // touches. At 8 and 16 an approximation, some 38 to 40 dB, which leaves out most of the synthesis transform.
   int scale = 1;
   // Where a tile is damaged or missing, a gray area stands for it; damaged alpha is opaque, damaged metadata is left
   // out. Only a damaged header or tile table is still an error.
