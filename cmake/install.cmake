@@ -11,7 +11,7 @@ set_target_properties(lichen_bitstream PROPERTIES EXPORT_NAME bitstream)
 
 set(lichen_installed lichen_codec)
 set(lichen_pc_requires "libzstd zlib")
-set(lichen_pc_libs "-llichen -llichen_bitstream -ldnnl -fopenmp -lstdc++ -lm")
+set(lichen_pc_libs "-llichen -llichen_bitstream -ldnnl -ltbb -fopenmp -lstdc++ -lm")
 if(BUILD_SHARED_LIBS)
   set(lichen_pc_requires "")
   set(lichen_pc_libs "-llichen")

@@ -28,9 +28,15 @@ bool FitsKeptBytes(const SplitTransform& g_a, const TileGrid& grid) {
   return g_a.ElementsBetween(grid.height(), grid.width()) <= kKeptBytes / sizeof(float);
 }
 
-Analysis::Analysis(RowSource& source, const bitstream::Header& header, const ModelData& model, bool keep)
-    : rows_(source, header), grid_(header), g_a_(model.g_a), memory_(std::make_shared<TransformMemory>()), keep_(keep) {
-  if (!g_a_.first.empty()) first_.emplace(g_a_.first, 0, FastestPrecision(), memory_);
+Analysis::Analysis(RowSource& source, const bitstream::Header& header, const ModelData& model, Workers& workers,
+                   bool keep)
+    : rows_(source, header),
+      workers_(workers),
+      grid_(header),
+      g_a_(model.g_a),
+      memory_(std::make_shared<TransformMemory>()),
+      keep_(keep) {
+  if (!g_a_.first.empty()) first_.emplace(g_a_.first, 0, FastestPrecision(), workers, memory_);
 }
 
 Status Analysis::Begin() {
@@ -49,8 +55,9 @@ Result<Strip> Analysis::Next(Span rows) {
   const int top = rows.begin * kLatentPixels, h = rows.size() * kLatentPixels, w = rows_.width();
   LICHEN_RETURN_IF_ERROR(rows_.Provide(top, top + h));
   float* pixels = first_ ? first_->Input(h) : memory_->x.Reserve(static_cast<size_t>(h) * w * 3);
-#pragma omp parallel for
-  for (int y = 0; y < h; ++y) rows_.GetFloats(top + y, 0, w, pixels + static_cast<size_t>(y) * w * 3);
+  workers_.ForRanges(h, (1 << 14) / w + 1, [&](size_t begin, size_t end) {
+    for (size_t y = begin; y < end; ++y) rows_.GetFloats(top + static_cast<int>(y), 0, w, pixels + y * w * 3);
+  });
   Strip strip = {pixels, h};
   if (first_) {
     LICHEN_ASSIGN_OR_RETURN(strip, first_->Next(pixels, h, rows.end == grid_.height()));

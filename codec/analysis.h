@@ -41,9 +41,11 @@ bool FitsKeptBytes(const SplitTransform& g_a, const TileGrid& grid);
 
 class Analysis {
  public:
-  /// source  must outlive this; it is read once if the first part's output is kept, else again in every pass
-  /// keep    keep the first part's output: more passes will follow, and FitsKeptBytes
-  Analysis(RowSource& source, const bitstream::Header& header, const ModelData& model, bool keep);
+  /// source, workers  must outlive this; the source is read once if the first part's output is kept, else again in
+  /// every
+  ///                  pass
+  /// keep             keep the first part's output: more passes will follow, and FitsKeptBytes
+  Analysis(RowSource& source, const bitstream::Header& header, const ModelData& model, Workers& workers, bool keep);
 
   const SplitTransform& g_a() const { return g_a_; }
   /// For the second part, which then takes the first one's output where it is.
@@ -68,6 +70,7 @@ class Analysis {
   bool UsesKept() const { return keep_ && passes_ > 1; }
 
   PictureRows rows_;
+  Workers& workers_;
   TileGrid grid_;
   SplitTransform g_a_;
   std::shared_ptr<TransformMemory> memory_;

@@ -8,6 +8,7 @@
 #include <memory>
 
 #include "codec/model_data.h"
+#include "codec/workers.h"
 #include "lichen/status.h"
 
 namespace lichen {
@@ -20,6 +21,7 @@ Precision FastestPrecision();
 
 /// Round to nearest, ties to even. REQUIRES: finite values
 void FloatToBfloat16(const float* src, size_t count, uint16_t* dst);
+void FloatToBfloat16(const float* src, size_t count, uint16_t* dst, Workers& workers);
 
 /// A convolution of one shape of weights for pictures of any size; primitives are made once for every size.
 /// With accumulate, the result is added to what dst holds.
@@ -41,8 +43,10 @@ class FloatConvolution {
   FloatConvolution(FloatConvolution&&) noexcept;
 
   /// src: [rows.h][w][in], floats or bfloat16 by precision; dst: [rows' outputs][ceil(w/stride)][out], where the
-  /// outputs of rows are (top + h + bottom - kernel) / stride + 1. errors: kOutOfMemory, kInternal
-  Status Run(const void* src, const Rows& rows, int w, void* dst);
+  /// outputs of rows are (top + h + bottom - kernel) / stride + 1. Workers share the rows.
+  /// many_follow: rows of the same number will; else there are as few pieces as workers, since each height takes a
+  /// primitive of its own. errors: kOutOfMemory, kInternal
+  Status Run(const void* src, const Rows& rows, int w, void* dst, Workers& workers, bool many_follow);
 
  private:
   struct State;

@@ -8,10 +8,10 @@
 #include "codec/dct.h"
 #include "codec/dct_tile.h"
 #include "codec/latent_hash.h"
-#include "codec/parallel_tiles.h"
 #include "codec/picture_writer.h"
 #include "codec/tiling.h"
 #include "codec/vectorised.h"
+#include "codec/workers.h"
 
 namespace lichen {
 namespace {
@@ -68,6 +68,7 @@ class DctDecoder {
         threads_(ThreadsForTiles(options.threads, tiles_across_.size(),
                                  int64_t{tiles_across_.size()} * TilePixels(header_, 0, header_.width).size() *
                                      TilePixels(header_, 0, header_.height).size())),
+        workers_(threads_),
         lanes_(threads_) {}
 
   Status Run() {
@@ -99,8 +100,8 @@ class DctDecoder {
     std::vector<Status> statuses(tiles_across_.size());
     for (int first = 0; first < tiles_across_.size(); first += threads_) {  // so that progress is told
       const int count = std::min(threads_, tiles_across_.size() - first);
-      InParallel(threads_, count, [&](int thread, int i) {
-        statuses[first + i] = DecodeOne(tile_row, tiles_across_.begin + first + i, band, lanes_[thread]);
+      workers_.ForEach(count, [&](int lane, int i) {
+        statuses[first + i] = DecodeOne(tile_row, tiles_across_.begin + first + i, band, lanes_[lane]);
       });
       for (int i = first; i < first + count; ++i) {
         LICHEN_RETURN_IF_ERROR(OnTile(tiles_across_.begin + i, band, statuses[i]));
@@ -230,6 +231,7 @@ class DctDecoder {
   int columns_;  // of all tiles
   Span tiles_down_, tiles_across_;
   int threads_;
+  Workers workers_;
   std::vector<Lane> lanes_;
   std::vector<uint8_t> band_;  // samples of a row of tiles, colours only
   uint64_t decoded_ = 0;       // tiles
@@ -248,12 +250,13 @@ Result<uint64_t> HashDct(const uint8_t* data, const bitstream::Container& contai
   const uint64_t tiles = bitstream::TileCount(header);
   const int at_a_time = ThreadsForTiles(threads, static_cast<int>(std::min<uint64_t>(tiles, 1 << 16)),
                                         int64_t{header.width} * header.height);
+  Workers workers(at_a_time);
   std::vector<DctTile> decoded(at_a_time);
   std::vector<Status> statuses(at_a_time);
   LatentHash hash;
   for (uint64_t first = 0; first < tiles; first += at_a_time) {
     const int count = static_cast<int>(std::min<uint64_t>(at_a_time, tiles - first));
-    InParallel(at_a_time, count, [&](int, int i) {
+    workers.ForEach(count, [&](int, int i) {
       const uint64_t index = first + i;
       DctTile& tile = decoded[i];
       tile.columns = BlocksAlong(TilePixels(header, static_cast<int>(index % columns), header.width).size());

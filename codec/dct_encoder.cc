@@ -6,8 +6,8 @@
 
 #include "codec/dct.h"
 #include "codec/dct_tile.h"
-#include "codec/parallel_tiles.h"
 #include "codec/tiling.h"
+#include "codec/workers.h"
 
 namespace lichen {
 namespace {
@@ -35,6 +35,7 @@ Result<std::vector<uint8_t>> EncodeDct(PictureRows& rows, const bitstream::Heade
   const int threads = ThreadsForTiles(options.threads, columns, int64_t{width} * TileSide(header, header.height));
   const DctQuantiser quantiser = options.effort > 0 ? DctQuantiser::kByContext : DctQuantiser::kDeadZone;
   const int step = StepAtQuality(static_cast<int>(header.quality_index));
+  Workers workers(threads);
   std::vector<Lane> lanes(threads);
   std::vector<std::vector<uint8_t>> tiles(static_cast<size_t>(columns) * tile_rows);
   LICHEN_RETURN_IF_ERROR(rows.Begin());
@@ -44,8 +45,8 @@ Result<std::vector<uint8_t>> EncodeDct(PictureRows& rows, const bitstream::Heade
     LICHEN_RETURN_IF_ERROR(rows.Provide(top, top + blocks_down * kBlockSide));
     for (int first = 0; first < columns; first += threads) {  // so that progress is told
       const int count = std::min(threads, columns - first);
-      InParallel(threads, count, [&](int thread, int i) {
-        Lane& lane = lanes[thread];
+      workers.ForEach(count, [&](int at, int i) {
+        Lane& lane = lanes[at];
         const int left = (first + i) * side, right = std::min(left + side, width);
         lane.tile.columns = BlocksAlong(right - left);
         lane.tile.rows = blocks_down;

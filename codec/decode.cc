@@ -14,12 +14,12 @@
 #include "codec/picture_writer.h"
 #include "codec/scaled_synthesis.h"
 #include "codec/scratch.h"
-#include "codec/thread_scope.h"
 #include "codec/tile_row_decoder.h"
 #include "codec/tiling.h"
 #include "codec/transform.h"
 #include "codec/vectorised.h"
 #include "codec/view.h"
+#include "codec/workers.h"
 #include "lichen/codec.h"
 
 namespace lichen {
@@ -154,7 +154,9 @@ class Decoder {
  public:
   Decoder(const uint8_t* data, size_t size, const Opened& opened, const View& view, const DecodeOptions& options,
           RowSink& sink)
-      : options_(options),
+      : workers_(ThreadsFor(options.threads, int64_t{view.LatentRows().size()} * view.LatentColumns().size() *
+                                                 kLatentPixels * kLatentPixels)),
+        options_(options),
         data_(data),
         size_(size),
         container_(opened.container),
@@ -162,12 +164,12 @@ class Decoder {
         view_(view),
         grid_(header_),
         synthesis_(SynthesisAtScale(DataOf(*opened.model).g_s, view.scale)),
-        g_s_(*synthesis_.layers, static_cast<int>(header_.quality_index), FastestPrecision()),
+        g_s_(*synthesis_.layers, static_cast<int>(header_.quality_index), FastestPrecision(), workers_),
         margin_(MarginOf(*synthesis_.layers)),
         rows_(WithMargin(view.LatentRows(), margin_, grid_.height())),
         columns_(WithMargin(view.LatentColumns(), margin_, grid_.width())),
         latent_channels_(DataOf(*opened.model).latent_channels),
-        tiles_(data, size, container_, DataOf(*opened.model), options.threads),
+        tiles_(data, size, container_, DataOf(*opened.model), workers_),
         latents_(&tiles_, DataOf(*opened.model), header_, columns_, options.salvage,
                  [this](int row, int column, const Status& status) { return OnTile(row, column, status); }),
         writer_(data, container_, view_, options, sink) {}
@@ -230,8 +232,6 @@ class Decoder {
 
   /// g_s on the next rows of latents; what is complete then is written.
   Status SynthesiseStrip(Span strip) {
-    const ThreadScope threads(
-        ThreadsFor(options_.threads, int64_t{strip.size()} * columns_.size() * kLatentPixels * kLatentPixels));
     LICHEN_ASSIGN_OR_RETURN(const Strip x_hat, Synthesise(strip));
     LICHEN_RETURN_IF_ERROR(WriteRows(x_hat));
     synthesised_ += static_cast<double>(strip.size()) / rows_.size();
@@ -253,8 +253,9 @@ class Decoder {
                      band_.data() + (sample - band.begin) * row_bytes);
     };
     if (box == 1) {
-#pragma omp parallel for
-      for (int v = 0; v < x_hat.h; ++v) take(left + v * row, begin + v);
+      workers_.ForRanges(x_hat.h, (1 << 14) / width + 1, [&](size_t first, size_t last) {
+        for (size_t v = first; v < last; ++v) take(left + v * row, begin + static_cast<int>(v));
+      });
     } else {
       for (int v = 0; v < x_hat.h; ++v) {
         const int within = (x_rows_ + v) % box;
@@ -290,12 +291,13 @@ class Decoder {
   Result<Strip> Synthesise(Span strip) {
     const size_t row = static_cast<size_t>(columns_.size()) * latent_channels_;
     float* y_hat = g_s_.Input(strip.size());
-    for (int v = strip.begin; v < strip.end; ++v) {
-      std::memcpy(y_hat + (v - strip.begin) * row, latents_.Row(v), row * sizeof(float));
-    }
+    workers_.ForEach(strip.size(), [&](int, int v) {
+      std::memcpy(y_hat + v * row, latents_.Row(strip.begin + v), row * sizeof(float));
+    });
     return g_s_.Next(y_hat, strip.size(), strip.end == rows_.end);
   }
 
+  Workers workers_;
   const DecodeOptions& options_;
   const uint8_t* data_;
   size_t size_;
@@ -357,7 +359,6 @@ Status Decode(const uint8_t* data, size_t size, const DecodeOptions& options, Ro
                                 ? DecodeMemory(DataOf(*opened.model), header, view, FastestPrecision(), options.threads)
                                 : DctDecodeMemory(header, view, options.threads);
     LICHEN_RETURN_IF_ERROR(CheckMemory(memory, options.max_memory_bytes, "decoding"));
-    const ThreadScope one_thread(1);  // more where a strip of g_s is worth it
     if (!learned) return DecodeDct(data, size, opened.container, view, options, sink);
     return Decoder(data, size, opened, view, options, sink).Run();
   });
@@ -384,16 +385,18 @@ Result<uint64_t> HashLatents(const uint8_t* data, size_t size, const DecodeOptio
     LICHEN_RETURN_IF_ERROR(
         CheckMemory(HashMemory(model, header, options.threads), options.max_memory_bytes, "decoding"));
     LICHEN_RETURN_IF_ERROR(bitstream::CheckAllTiles(opened.container, data, size));
-    const ThreadScope one_thread(1);
-    TileRowDecoder tiles(data, size, opened.container, model, options.threads);
+    Workers workers(ThreadsFor(options.threads, int64_t{header.width} * header.height));
+    TileRowDecoder tiles(data, size, opened.container, model, workers);
     const TileGrid grid(header);
     LatentHash hash;
     for (int row = 0; row < grid.rows(); ++row) {
-      LICHEN_RETURN_IF_ERROR(tiles.Decode(row, 0, grid.columns(), [&](int, const Result<const Latents*>& latents) {
-        if (!latents.ok()) return latents.status();
-        hash.Add(**latents);
-        return Status();
-      }));
+      for (int first = 0; first < grid.columns(); first += workers.threads()) {  // as many as are kept at a time
+        const int end = std::min(first + workers.threads(), grid.columns());
+        std::vector<Latents> decoded(end - first);
+        const auto take = [&](int column, const Latents& latents) { decoded[column - first] = latents; };
+        for (const Status& status : tiles.Decode(row, first, end, take)) LICHEN_RETURN_IF_ERROR(status);
+        for (const Latents& latents : decoded) hash.Add(latents);
+      }
     }
     return hash.Digest();
   });

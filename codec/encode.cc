@@ -16,10 +16,10 @@
 #include "codec/picture_rows.h"
 #include "codec/scratch.h"
 #include "codec/target.h"
-#include "codec/thread_scope.h"
 #include "codec/tile_encoder.h"
 #include "codec/tiling.h"
 #include "codec/transform.h"
+#include "codec/workers.h"
 #include "lichen/codec.h"
 
 namespace lichen {
@@ -68,19 +68,21 @@ Result<bitstream::Header> MakeHeader(const ImageHeader& picture, const EncodeOpt
 
 class Encoder {
  public:
-  Encoder(Analysis& analysis, const EncodeOptions& options, const bitstream::Header& header, const ModelData& model)
+  Encoder(Analysis& analysis, const EncodeOptions& options, const bitstream::Header& header, const ModelData& model,
+          Workers& workers)
       : analysis_(analysis),
+        workers_(workers),
         options_(options),
         header_(header),
         model_(model),
         grid_(header),
         tiles_(model, grid_, static_cast<int>(header.quality_index),
                options.effort > 0 ? EntropyModel::Quantiser::kRateDistortion : EntropyModel::Quantiser::kNearest,
-               options.threads),
+               workers),
         margin_((MarginOf(model.g_a) + kLatentPixels - 1) / kLatentPixels) {
     const Layers last = analysis.g_a().last;
     if (!last.empty()) {
-      g_a_.emplace(last, static_cast<int>(header.quality_index), FastestPrecision(), analysis.memory());
+      g_a_.emplace(last, static_cast<int>(header.quality_index), FastestPrecision(), workers, analysis.memory());
     }
   }
 
@@ -123,19 +125,20 @@ class Encoder {
 
   /// g_a on the pixels of the next rows; the latents that are complete then go into band_.
   Status AnalyseStrip(Span strip) {
-    const ThreadScope threads(
-        ThreadsFor(options_.threads, int64_t{strip.size()} * grid_.width() * kLatentPixels * kLatentPixels));
     LICHEN_ASSIGN_OR_RETURN(Strip y, analysis_.Next(strip));
     if (g_a_) {
       LICHEN_ASSIGN_OR_RETURN(y, g_a_->Next(y.rows, y.h, strip.end == grid_.height()));
     }
-    std::copy_n(y.rows, y.h * BandRow(), band_.data() + band_rows_ * BandRow());
+    workers_.ForEach(y.h, [&](int, int v) {
+      std::copy_n(y.rows + v * BandRow(), BandRow(), band_.data() + (band_rows_ + v) * BandRow());
+    });
     band_rows_ += y.h;
     analysed_ += Area(strip, {0, grid_.width()});
     return Report();
   }
 
   Analysis& analysis_;
+  Workers& workers_;
   const EncodeOptions& options_;
   bitstream::Header header_;
   const ModelData& model_;
@@ -150,18 +153,23 @@ class Encoder {
   int band_rows_ = 0;
 };
 
+int EncodingThreads(const EncodeOptions& options, const bitstream::Header& header) {
+  return ThreadsFor(options.threads, int64_t{header.width} * header.height);
+}
+
 /// Encodes at the quality that meets the target of the options.
 Result<std::vector<uint8_t>> EncodeLearnedToTarget(RowSource& source, const EncodeOptions& options,
                                                    bitstream::Header header, const ModelData& model) {
   const bool keep = FitsKeptBytes(SplitTransform(model.g_a), TileGrid(header));
   LICHEN_ASSIGN_OR_RETURN(const std::unique_ptr<RowSource> rows,
                           MakeRepeatable(source, options.target_psnr > 0 || !keep));
-  Analysis analysis(*rows, header, model, keep);
+  Workers workers(EncodingThreads(options, header));
+  Analysis analysis(*rows, header, model, workers, keep);
   const auto encode = [&](int quality_index, const ProgressCallback& progress) {
     header.quality_index = static_cast<uint32_t>(quality_index);
     EncodeOptions trial = options;
     trial.progress = progress;
-    return Encoder(analysis, trial, header, model).Run();
+    return Encoder(analysis, trial, header, model, workers).Run();
   };
   return SearchTarget(options, *rows, encode);
 }
@@ -178,8 +186,9 @@ Result<std::vector<uint8_t>> EncodeLearned(RowSource& source, const EncodeOption
   }
   LICHEN_RETURN_IF_ERROR(CheckMemory(memory, options.max_memory_bytes, "encoding"));
   if (HasTarget(options)) return EncodeLearnedToTarget(source, options, header, model);
-  Analysis analysis(source, header, model, false);
-  return Encoder(analysis, options, header, model).Run();
+  Workers workers(EncodingThreads(options, header));
+  Analysis analysis(source, header, model, workers, false);
+  return Encoder(analysis, options, header, model, workers).Run();
 }
 
 /// Coefficients of a block transform, at the quality or target of the options. kept: as above
@@ -277,7 +286,6 @@ Result<std::vector<uint8_t>> Encode(RowSource& source, const EncodeOptions& opti
   try {
     LICHEN_RETURN_IF_ERROR(CheckPicture(source.header()));
     LICHEN_ASSIGN_OR_RETURN(const bitstream::Header header, MakeHeader(source.header(), options));
-    const ThreadScope one_thread(1);  // more where a strip of g_a, or a row of tiles, is worth it
     if (options.coding == Coding::kDct) return EncodeBlocks(source, options, header);
     std::shared_ptr<const Model> model = options.model;
     if (!model) {

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <climits>
+#include <mutex>
 
 #include "codec/fixed_point.h"
 #include "codec/view.h"
@@ -45,18 +46,21 @@ Status LatentRows::Provide(Span rows) {
 
 Status LatentRows::DecodeTileRow(int tile_row) {
   const Span rows = grid_.Row(tile_row);
-  rows_.resize(rows_.size() + rows.size());
-  const auto take = [&](int column, const Result<const Latents*>& latents) -> Status {
-    if (latents.ok()) {
-      Keep(**latents, rows, grid_.Column(column));
-    } else if (salvage_) {
-      damaged_.insert({tile_row, column});
-    } else {
-      return latents.status();
-    }
-    return on_tile_(tile_row, column, latents.status());
+  std::once_flag once;  // only once a tile was sound
+  const auto keep = [&](int column, const Latents& latents) {
+    std::call_once(once, [&] { MakeRows(rows.size()); });
+    Keep(latents, rows, grid_.Column(column));
   };
-  LICHEN_RETURN_IF_ERROR(tiles_->Decode(tile_row, tile_columns_.begin, tile_columns_.end, take));
+  const std::vector<Status> statuses = tiles_->Decode(tile_row, tile_columns_.begin, tile_columns_.end, keep);
+  for (int column = tile_columns_.begin; column < tile_columns_.end; ++column) {
+    const Status& status = statuses[column - tile_columns_.begin];
+    if (!status.ok()) {
+      if (!salvage_) return status;
+      damaged_.insert({tile_row, column});
+    }
+    LICHEN_RETURN_IF_ERROR(on_tile_(tile_row, column, status));
+  }
+  std::call_once(once, [&] { MakeRows(rows.size()); });
   next_tile_row_ = tile_row + 1;
   // Once with the tiles beside and above, and again when those below are there.
   for (const int row : {tile_row - 1, tile_row}) {
@@ -67,7 +71,19 @@ Status LatentRows::DecodeTileRow(int tile_row) {
   return Status();
 }
 
-/// Copies a tile's latents, de-quantised.
+/// Room for more rows at the end. Every position is set then, by Keep or by Conceal.
+void LatentRows::MakeRows(int count) {
+  for (; count > 0; --count) {
+    rows_.emplace_back();
+    if (!spare_.empty()) {
+      rows_.back() = std::move(spare_.back());
+      spare_.pop_back();
+    }
+    rows_.back().resize(static_cast<size_t>(columns_.size()) * channels_);
+  }
+}
+
+/// Copies a tile's latents, de-quantised. Tiles do so at the same time.
 void LatentRows::Keep(const Latents& latents, Span rows, Span columns) {
   const Span kept = Common(columns, columns_);
   for (int v = rows.begin; v < rows.end; ++v) {
@@ -81,13 +97,7 @@ void LatentRows::Keep(const Latents& latents, Span rows, Span columns) {
 }
 
 float* LatentRows::Values(int row, int column) {
-  std::vector<float>& values = rows_[row - first_];
-  if (values.empty() && !spare_.empty()) {  // every position of a row is set again, by Keep or by Conceal
-    values = std::move(spare_.back());
-    spare_.pop_back();
-  }
-  values.resize(static_cast<size_t>(columns_.size()) * channels_);  // only once a tile was sound
-  return values.data() + static_cast<size_t>(column - columns_.begin) * channels_;
+  return rows_[row - first_].data() + static_cast<size_t>(column - columns_.begin) * channels_;
 }
 
 bool LatentRows::IsSound(int tile_row, int tile_column) const {

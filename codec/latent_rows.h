@@ -37,6 +37,7 @@ class LatentRows {
 
  private:
   Status DecodeTileRow(int tile_row);
+  void MakeRows(int count);
   void Keep(const Latents& latents, Span rows, Span columns);
   void Conceal(int tile_row, int tile_column);
   bool IsSound(int tile_row, int tile_column) const;

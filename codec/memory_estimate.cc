@@ -5,9 +5,9 @@
 #include <string>
 
 #include "codec/integer_network.h"
-#include "codec/parallel_tiles.h"
 #include "codec/scaled_synthesis.h"
 #include "codec/transform.h"
+#include "codec/workers.h"
 
 namespace lichen {
 namespace {

@@ -12,21 +12,21 @@
 
 #include "codec/entropy_model.h"
 #include "codec/model_data.h"
-#include "codec/parallel_tiles.h"
 #include "codec/scratch.h"
 #include "codec/tiling.h"
 #include "codec/transform.h"
+#include "codec/workers.h"
 
 namespace lichen {
 
 /// Encodes one tile after the other. Not for use by two threads at once.
 class TileEncoder {
  public:
-  /// Borrows `model`.
-  TileEncoder(const ModelData& model, int quality_index, EntropyModel::Quantiser quantiser)
+  /// Borrows `model` and `workers`.
+  TileEncoder(const ModelData& model, int quality_index, EntropyModel::Quantiser quantiser, Workers& workers)
       : model_(model),
         tables_(TablesAtQuality(model, quality_index)),
-        h_a_(model.h_a, quality_index, FastestPrecision()),
+        h_a_(model.h_a, quality_index, FastestPrecision(), workers),
         entropy_model_(model, quality_index, IntegerEngine::kFast, quantiser) {}
 
   /// y: the tile's first position, in rows of `row_positions` positions. errors: kOutOfMemory, kInternal
@@ -72,33 +72,33 @@ class TileEncoder {
 /// Encodes rows of tiles, several tiles at a time.
 class TileRowEncoder {
  public:
-  /// Borrows everything but `threads`: at most this many, 0 for as many as there are processors.
+  /// Borrows everything.
   TileRowEncoder(const ModelData& model, const TileGrid& grid, int quality_index, EntropyModel::Quantiser quantiser,
-                 int threads)
-      : model_(model), grid_(grid), quality_index_(quality_index), quantiser_(quantiser), threads_(threads) {}
+                 Workers& workers)
+      : model_(model),
+        grid_(grid),
+        quality_index_(quality_index),
+        quantiser_(quantiser),
+        workers_(workers),
+        encoders_(workers.threads()) {}
 
   /// band: [rows of the tiles][grid width][M]. Calls consume(column, tile), which gives a Status, in order, from the
   /// calling thread. errors: those of consume; kOutOfMemory, kInternal
   template <typename Consume>
   Status Encode(const float* band, int tile_row, const Consume& consume) {
     const int h = grid_.Row(tile_row).size(), columns = grid_.columns();
-    const int threads = ThreadsForTiles(threads_, columns, int64_t{h} * grid_.width() * kLatentPixels * kLatentPixels);
-    if (encoders_.size() < static_cast<size_t>(threads)) encoders_.resize(threads);
-    for (int first = 0; first < columns; first += threads) {
-      const int count = std::min(threads, columns - first);
-      std::vector<Result<std::vector<uint8_t>>> tiles(count, std::vector<uint8_t>());
-      InParallel(threads, count, [&](int thread, int i) {
-        std::unique_ptr<TileEncoder>& encoder = encoders_[thread];
-        if (!encoder) encoder = std::make_unique<TileEncoder>(model_, quality_index_, quantiser_);
-        const Span span = grid_.Column(first + i);
-        const SharedSides shared = {tile_row > 0, tile_row + 1 < grid_.rows(), first + i > 0, first + i + 1 < columns};
-        tiles[i] = encoder->Encode(band + static_cast<size_t>(span.begin) * model_.latent_channels, grid_.width(), h,
-                                   span.size(), shared);
-      });
-      for (int i = 0; i < count; ++i) {
-        if (!tiles[i].ok()) return tiles[i].status();
-        LICHEN_RETURN_IF_ERROR(consume(first + i, std::move(*tiles[i])));
-      }
+    std::vector<Result<std::vector<uint8_t>>> tiles(columns, std::vector<uint8_t>());
+    workers_.ForEach(columns, [&](int lane, int i) {
+      std::unique_ptr<TileEncoder>& encoder = encoders_[lane];
+      if (!encoder) encoder = std::make_unique<TileEncoder>(model_, quality_index_, quantiser_, workers_);
+      const Span span = grid_.Column(i);
+      const SharedSides shared = {tile_row > 0, tile_row + 1 < grid_.rows(), i > 0, i + 1 < columns};
+      tiles[i] = encoder->Encode(band + static_cast<size_t>(span.begin) * model_.latent_channels, grid_.width(), h,
+                                 span.size(), shared);
+    });
+    for (int i = 0; i < columns; ++i) {
+      if (!tiles[i].ok()) return tiles[i].status();
+      LICHEN_RETURN_IF_ERROR(consume(i, std::move(*tiles[i])));
     }
     return Status();
   }
@@ -108,8 +108,8 @@ class TileRowEncoder {
   const TileGrid& grid_;
   int quality_index_;
   EntropyModel::Quantiser quantiser_;
-  int threads_;
-  std::vector<std::unique_ptr<TileEncoder>> encoders_;  // by thread
+  Workers& workers_;
+  std::vector<std::unique_ptr<TileEncoder>> encoders_;  // by lane
 };
 
 }  // namespace lichen

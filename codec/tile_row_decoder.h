@@ -13,63 +13,52 @@
 #include "bitstream/container.h"
 #include "codec/entropy_model.h"
 #include "codec/model_data.h"
-#include "codec/parallel_tiles.h"
 #include "codec/tiling.h"
+#include "codec/workers.h"
 
 namespace lichen {
 
 class TileRowDecoder {
  public:
-  /// Borrows everything but `threads`: at most this many, 0 for as many as there are processors.
-  /// data, size: the file that `container` was parsed from
+  /// Borrows everything. data, size: the file that `container` was parsed from
   TileRowDecoder(const uint8_t* data, size_t size, const bitstream::Container& container, const ModelData& model,
-                 int threads)
-      : data_(data), size_(size), container_(container), model_(model), grid_(container.header), threads_(threads) {}
+                 Workers& workers)
+      : data_(data),
+        size_(size),
+        container_(container),
+        model_(model),
+        grid_(container.header),
+        workers_(workers),
+        lanes_(workers.threads()) {}
 
-  /// Decodes the tiles first..end-1 of a row of tiles. Calls consume(column, latents), which takes a
-  /// Result<const Latents*> and gives a Status, in order, from the calling thread; errors there, which name the tile,
-  /// are kDamaged or kTruncated. errors: those of consume
-  template <typename Consume>
-  Status Decode(int tile_row, int first, int end, const Consume& consume) {
-    const int64_t positions =
-        int64_t{grid_.Row(tile_row).size()} * (grid_.Column(end - 1).end - grid_.Column(first).begin);
-    const int threads = ThreadsForTiles(threads_, end - first, positions * kLatentPixels * kLatentPixels);
-    if (lanes_.size() < static_cast<size_t>(threads)) lanes_.resize(threads);
-    for (; first < end; first += threads) {
-      const int count = std::min(threads, end - first);
-      InParallel(threads, count,
-                 [&](int thread, int i) { DecodeTile(tile_row, first + i, lanes_[thread], lanes_[i]); });
-      for (int i = 0; i < count; ++i) {
-        const Lane& lane = lanes_[i];
-        const Result<const Latents*> latents =
-            lane.status.ok() ? Result<const Latents*>(&lane.latents) : Result<const Latents*>(lane.status);
-        LICHEN_RETURN_IF_ERROR(consume(first + i, latents));
-      }
-    }
-    return Status();
+  /// Decodes the tiles first..end-1 of a row of tiles. Calls take(column, latents) for those that are sound, in any
+  /// order and several at once, and gives each one's status; errors, which name the tile, are kDamaged or kTruncated.
+  template <typename Take>
+  std::vector<Status> Decode(int tile_row, int first, int end, const Take& take) {
+    std::vector<Status> statuses(end - first);
+    workers_.ForEach(end - first, [&](int lane, int i) {
+      statuses[i] = DecodeTile(tile_row, first + i, lanes_[lane]);
+      if (statuses[i].ok()) take(first + i, static_cast<const Latents&>(lanes_[lane].latents));
+    });
+    return statuses;
   }
 
  private:
-  /// A thread's entropy model; and, which may be another thread's work, a tile's result.
   struct Lane {
     std::unique_ptr<EntropyModel> model;
     Latents latents;
-    Status status;
   };
 
-  void DecodeTile(int tile_row, int column, Lane& thread, Lane& result) {
-    if (!thread.model) {
+  Status DecodeTile(int tile_row, int column, Lane& lane) {
+    if (!lane.model) {
       const int quality_index = static_cast<int>(container_.header.quality_index);
-      thread.model = std::make_unique<EntropyModel>(model_, quality_index, IntegerEngine::kFast);
+      lane.model = std::make_unique<EntropyModel>(model_, quality_index, IntegerEngine::kFast);
     }
-    result.status = Decode(static_cast<size_t>(tile_row) * grid_.columns() + column, grid_.Row(tile_row).size(),
-                           grid_.Column(column).size(), *thread.model, &result.latents);
-  }
-
-  Status Decode(size_t tile, int h, int w, EntropyModel& model, Latents* latents) const {
+    const size_t tile = static_cast<size_t>(tile_row) * grid_.columns() + column;
     LICHEN_RETURN_IF_ERROR(bitstream::CheckTile(container_, data_, size_, tile));
     const bitstream::TileSpan& span = container_.tiles[tile];
-    return model.Decode(data_ + span.offset, span.size, h, w, latents)
+    return lane.model
+        ->Decode(data_ + span.offset, span.size, grid_.Row(tile_row).size(), grid_.Column(column).size(), &lane.latents)
         .Prefixed(bitstream::TileName(container_.header, tile));
   }
 
@@ -78,7 +67,7 @@ class TileRowDecoder {
   const bitstream::Container& container_;
   const ModelData& model_;
   TileGrid grid_;
-  int threads_;
+  Workers& workers_;
   std::vector<Lane> lanes_;
 };
 

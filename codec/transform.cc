@@ -10,30 +10,36 @@
 namespace lichen {
 namespace {
 
+constexpr size_t kLeastElements = 1 << 15;  // that a thread copies or converts at a time
+
+/// Calls work(row) for rows of `size` elements.
+template <typename Work>
+void ForRows(Workers& workers, int rows, size_t size, const Work& work) {
+  workers.ForRanges(rows, kLeastElements / std::max<size_t>(1, size) + 1, [&](size_t begin, size_t end) {
+    for (size_t row = begin; row < end; ++row) work(static_cast<int>(row));
+  });
+}
+
 /// [h][w][f*f*c] in the channel order (dy, dx, c) -> [f*h][f*w][c]
-void DepthToSpace(const float* src, int h, int w, int factor, int channels, float* dst) {
+void DepthToSpace(const float* src, int h, int w, int factor, int channels, float* dst, Workers& workers) {
   const size_t run = static_cast<size_t>(factor) * channels;  // one row of a block
-#pragma omp parallel for
-  for (int y = 0; y < h; ++y) {
-    for (int dy = 0; dy < factor; ++dy) {
-      float* out = dst + (static_cast<size_t>(y) * factor + dy) * w * run;
-      const float* in = src + (static_cast<size_t>(y) * w * factor + dy) * run;
-      for (int x = 0; x < w; ++x) std::memcpy(out + x * run, in + x * factor * run, run * sizeof(float));
-    }
-  }
+  ForRows(workers, h * factor, w * run, [&](int row) {
+    const int y = row / factor, dy = row % factor;
+    float* out = dst + static_cast<size_t>(row) * w * run;
+    const float* in = src + (static_cast<size_t>(y) * w * factor + dy) * run;
+    for (int x = 0; x < w; ++x) std::memcpy(out + x * run, in + x * factor * run, run * sizeof(float));
+  });
 }
 
 /// The inverse: [f*h][f*w][c] -> [h][w][f*f*c]
-void SpaceToDepth(const float* src, int h, int w, int factor, int channels, float* dst) {
+void SpaceToDepth(const float* src, int h, int w, int factor, int channels, float* dst, Workers& workers) {
   const size_t run = static_cast<size_t>(factor) * channels;
-#pragma omp parallel for
-  for (int y = 0; y < h; ++y) {
-    for (int dy = 0; dy < factor; ++dy) {
-      const float* in = src + (static_cast<size_t>(y) * factor + dy) * w * run;
-      float* out = dst + (static_cast<size_t>(y) * w * factor + dy) * run;
-      for (int x = 0; x < w; ++x) std::memcpy(out + x * factor * run, in + x * run, run * sizeof(float));
-    }
-  }
+  ForRows(workers, h * factor, w * run, [&](int row) {
+    const int y = row / factor, dy = row % factor;
+    const float* in = src + static_cast<size_t>(row) * w * run;
+    float* out = dst + (static_cast<size_t>(y) * w * factor + dy) * run;
+    for (int x = 0; x < w; ++x) std::memcpy(out + x * factor * run, in + x * run, run * sizeof(float));
+  });
 }
 
 LICHEN_VECTORISED
@@ -126,14 +132,11 @@ int KeptByResidual(const FloatLayer& layer) {
 
 }  // namespace
 
-void FloatToBfloat16(const float* src, size_t count, uint16_t* dst) {
-  constexpr size_t kBlock = 1 << 14;
-  const int64_t blocks = static_cast<int64_t>((count + kBlock - 1) / kBlock);
-#pragma omp parallel for
-  for (int64_t b = 0; b < blocks; ++b) {
-    const size_t begin = b * kBlock;
-    ConvertRow(src + begin, std::min(kBlock, count - begin), dst + begin);
-  }
+void FloatToBfloat16(const float* src, size_t count, uint16_t* dst) { ConvertRow(src, count, dst); }
+
+void FloatToBfloat16(const float* src, size_t count, uint16_t* dst, Workers& workers) {
+  workers.ForRanges(count, kLeastElements,
+                    [&](size_t begin, size_t end) { ConvertRow(src + begin, end - begin, dst + begin); });
 }
 
 struct Transform::Step {
@@ -164,8 +167,9 @@ struct Transform::Tensor {
   size_t size() const { return h * RowSize(); }
 };
 
-Transform::Transform(Layers layers, int quality_index, Precision precision, std::shared_ptr<TransformMemory> memory)
-    : memory_(memory ? std::move(memory) : std::make_shared<TransformMemory>()) {
+Transform::Transform(Layers layers, int quality_index, Precision precision, Workers& workers,
+                     std::shared_ptr<TransformMemory> memory)
+    : workers_(workers), memory_(memory ? std::move(memory) : std::make_shared<TransformMemory>()) {
   for (const FloatLayer& layer : layers) {
     Step step;
     step.type = layer.type;
@@ -219,6 +223,7 @@ Transform::~Transform() = default;
 
 void Transform::Begin(int w) {
   w_ = w;
+  begun_ = false;
   std::vector<size_t> row_sizes;  // of each step's input
   int channels = input_channels_;
   for (Step& step : steps_) {
@@ -272,7 +277,8 @@ Status Transform::Convolve(size_t i, Tensor& x, bool last) {
   const auto run = [&](const auto* rows) {  // those that were kept, and the new ones
     const Tensor to = {nullptr, piece.outputs, OutputsOf(x.w, convolution.stride), step.out};
     float* out = Reserve(memory_->next, i + 1, to.h, to.w, to.channels);
-    if (to.h > 0) LICHEN_RETURN_IF_ERROR(convolution.run.Run(rows + piece.skip * row, piece.rows, x.w, out));
+    if (to.h > 0)
+      LICHEN_RETURN_IF_ERROR(convolution.run.Run(rows + piece.skip * row, piece.rows, x.w, out, workers_, strips_));
     convolution.kept.Keep(rows + kept + x.size(), convolution.cursor.kept() * row * sizeof *rows);
     x = to;
     x.rows = out;
@@ -281,7 +287,7 @@ Status Transform::Convolve(size_t i, Tensor& x, bool last) {
   };
   if (step.half_input) {
     uint16_t* half = memory_->half.Reserve(kept + x.size()) + kept;
-    FloatToBfloat16(x.rows, x.size(), half);
+    FloatToBfloat16(x.rows, x.size(), half, workers_);
     return run(convolution.kept.PutBefore(half));
   }
   return run(kept > 0 ? convolution.kept.PutBefore(MakeRoom(i, x)) : x.rows);
@@ -302,9 +308,11 @@ Status Transform::AddBranch(size_t i, Tensor& x, bool last) {
   step.kept.Keep(rows + total * row, last ? 0 : std::min(total, step.most_kept) * row * sizeof(float));
   const auto run = [&](const void* src, auto* middle) {
     auto* out = middle + middle_kept * middle_row;
-    if (a.outputs > 0) LICHEN_RETURN_IF_ERROR(first.run.Run(src, a.rows, x.w, out));
+    if (a.outputs > 0) LICHEN_RETURN_IF_ERROR(first.run.Run(src, a.rows, x.w, out, workers_, strips_));
     second.kept.PutBefore(out);
-    if (b.outputs > 0) LICHEN_RETURN_IF_ERROR(second.run.Run(middle + b.skip * middle_row, b.rows, x.w, sums));
+    if (b.outputs > 0) {
+      LICHEN_RETURN_IF_ERROR(second.run.Run(middle + b.skip * middle_row, b.rows, x.w, sums, workers_, strips_));
+    }
     second.kept.Keep(out + a.outputs * middle_row, second.cursor.kept() * middle_row * sizeof *out);
     x.rows = sums;
     x.h = b.outputs;
@@ -314,11 +322,13 @@ Status Transform::AddBranch(size_t i, Tensor& x, bool last) {
   const size_t middle_size = (middle_kept + a.outputs) * middle_row;
   if (!step.half_input) return run(from, memory_->middle.Reserve(middle_size));
   uint16_t* half = memory_->half.Reserve(a.rows.h * row);
-  FloatToBfloat16(from, a.rows.h * row, half);
+  FloatToBfloat16(from, a.rows.h * row, half, workers_);
   return run(half, memory_->middle_half.Reserve(middle_size));
 }
 
 Result<Strip> Transform::Next(const float* src, int rows, bool last) {
+  strips_ = begun_ || !last;
+  begun_ = true;
   Tensor x = {src, rows, w_, input_channels_};
   for (size_t i = 0; i < steps_.size(); ++i) {
     const Step& step = steps_[i];
@@ -333,7 +343,7 @@ Result<Strip> Transform::Next(const float* src, int rows, bool last) {
       case FloatLayer::Type::kSpaceToDepth: {
         const int h = x.h / factor, w = x.w / factor, channels = x.channels * factor * factor;
         float* to = Reserve(memory_->next, i + 1, h, w, channels);
-        SpaceToDepth(x.rows, h, w, factor, x.channels, to);
+        SpaceToDepth(x.rows, h, w, factor, x.channels, to, workers_);
         x = {to, h, w, channels};
         memory_->x.Swap(memory_->next);
         break;
@@ -341,15 +351,15 @@ Result<Strip> Transform::Next(const float* src, int rows, bool last) {
       case FloatLayer::Type::kDepthToSpace: {
         const int h = x.h * factor, w = x.w * factor, channels = x.channels / (factor * factor);
         float* to = Reserve(memory_->next, i + 1, h, w, channels);
-        DepthToSpace(x.rows, x.h, x.w, factor, channels, to);
+        DepthToSpace(x.rows, x.h, x.w, factor, channels, to, workers_);
         x = {to, h, w, channels};
         memory_->x.Swap(memory_->next);
         break;
       }
       case FloatLayer::Type::kGain: {
         float* values = MakeRoom(i, x);
-#pragma omp parallel for
-        for (int y = 0; y < x.h; ++y) MultiplyRow(values + y * x.RowSize(), x.w, x.channels, step.gain.data());
+        ForRows(workers_, x.h, x.RowSize(),
+                [&](int y) { MultiplyRow(values + y * x.RowSize(), x.w, x.channels, step.gain.data()); });
         break;
       }
     }

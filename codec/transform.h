@@ -12,6 +12,7 @@
 #include "codec/convolution.h"
 #include "codec/model_data.h"
 #include "codec/scratch.h"
+#include "codec/workers.h"
 #include "lichen/status.h"
 
 namespace lichen {
@@ -49,9 +50,11 @@ struct Strip {
 /// is passed ends inside the canvas, its outer margin (below) comes out wrong and is to be dropped.
 class Transform {
  public:
-  /// Borrows nothing: weights are copied. memory: null for some of its own; if shared, each call of Next ends the life
-  /// of what the others returned, except that it takes the result of the one before as `src`
-  Transform(Layers layers, int quality_index, Precision precision, std::shared_ptr<TransformMemory> memory = nullptr);
+  /// Borrows `workers`, which share the work of each layer; weights are copied.
+  /// memory: null for some of its own; if shared, each call of Next ends the life of what the others returned, except
+  /// that it takes the result of the one before as `src`
+  Transform(Layers layers, int quality_index, Precision precision, Workers& workers,
+            std::shared_ptr<TransformMemory> memory = nullptr);
   ~Transform();
 
   /// Starts a canvas of `w` input columns.
@@ -81,7 +84,10 @@ class Transform {
   Status AddBranch(size_t i, Tensor& x, bool last);
 
   std::vector<Step> steps_;
+  Workers& workers_;
   int input_channels_, w_ = 0;
+  bool begun_ = false;   // the canvas at hand
+  bool strips_ = false;  // it comes in more than one
   std::shared_ptr<TransformMemory> memory_;
 };
 

@@ -62,7 +62,8 @@ TEST(AnalysisTest, LaterPassesGetTheSameFromWhatIsKeptOrReadAgain) {
   std::vector<float> first;
   for (const bool keep : {true, false}) {
     test::ImageRows source(image);
-    Analysis analysis(source, header, DataOf(*ToyModel()), keep);
+    Workers one_thread(1);
+    Analysis analysis(source, header, DataOf(*ToyModel()), one_thread, keep);
     std::vector<uint8_t> alpha;
     for (int pass = 1; pass <= 3; ++pass) {
       const std::vector<float> between = Pass(analysis, grid);

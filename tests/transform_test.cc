@@ -8,12 +8,13 @@
 #include <random>
 
 #include "codec/fixed_point.h"
-#include "codec/thread_scope.h"
 #include "codec/tiling.h"
 #include "test_data.h"
 
 namespace lichen {
 namespace {
+
+Workers one_thread(1), several(0);
 
 using test::ToyModel;
 
@@ -104,17 +105,17 @@ TEST(TransformTest, Float32EqualsPlainLoops) {
   const ModelData& model = DataOf(*ToyModel());
   for (const auto& [h, w] : {std::pair{64, 48}, std::pair{16, 16}, std::pair{16, 80}}) {
     const std::vector<float> x = Noise(static_cast<size_t>(h) * w * 3, 0.3f);
-    Transform g_a(model.g_a, 300, Precision::kFloat32);
+    Transform g_a(model.g_a, 300, Precision::kFloat32, one_thread);
     const auto y = g_a.Run(x.data(), h, w);
     ASSERT_TRUE(y.ok());
     const Plane expected = Reference(model.g_a, 300, {h, w, 3, x});
     EXPECT_EQ(expected.h * 16, h);
     EXPECT_LT(RelativeError(*y, expected.v), 1e-5);
-    Transform g_s(model.g_s, 300, Precision::kFloat32);
+    Transform g_s(model.g_s, 300, Precision::kFloat32, one_thread);
     const auto back = g_s.Run(expected.v.data(), expected.h, expected.w);
     ASSERT_TRUE(back.ok());
     EXPECT_LT(RelativeError(*back, Reference(model.g_s, 300, expected).v), 1e-5);
-    Transform h_a(model.h_a, 300, Precision::kFloat32);
+    Transform h_a(model.h_a, 300, Precision::kFloat32, one_thread);
     if (h % 64 != 0 || w % 64 != 0) continue;
     const auto z = h_a.Run(expected.v.data(), expected.h, expected.w);
     ASSERT_TRUE(z.ok());
@@ -131,7 +132,7 @@ TEST(TransformTest, LeakyUnitsEqualPlainLoops) {
   const std::vector<float> y = Noise(size_t{6} * 4 * model.latent_channels, 1.0f);
   const std::vector<float> expected = Reference(leaky, 300, {6, 4, model.latent_channels, y}).v;
   EXPECT_GT(RelativeError(Reference(model.g_s, 300, {6, 4, model.latent_channels, y}).v.data(), expected), 1e-3);
-  Transform exact(leaky, 300, Precision::kFloat32), fast(leaky, 300, Precision::kBfloat16);
+  Transform exact(leaky, 300, Precision::kFloat32, one_thread), fast(leaky, 300, Precision::kBfloat16, one_thread);
   const auto a = exact.Run(y.data(), 6, 4);
   ASSERT_TRUE(a.ok());
   EXPECT_LT(RelativeError(*a, expected), 1e-5);
@@ -143,7 +144,8 @@ TEST(TransformTest, LeakyUnitsEqualPlainLoops) {
 TEST(TransformTest, Bfloat16IsCloseToFloat32) {
   const ModelData& model = DataOf(*ToyModel());
   const std::vector<float> y = Noise(size_t{6} * 4 * model.latent_channels, 1.0f);
-  Transform exact(model.g_s, 600, Precision::kFloat32), fast(model.g_s, 600, Precision::kBfloat16);
+  Transform exact(model.g_s, 600, Precision::kFloat32, one_thread),
+      fast(model.g_s, 600, Precision::kBfloat16, one_thread);
   const auto a = exact.Run(y.data(), 6, 4);
   const auto b = fast.Run(y.data(), 6, 4);
   if (!b.ok()) GTEST_SKIP() << "no bfloat16 here: " << b.status().message();
@@ -157,13 +159,15 @@ TEST(TransformTest, TheDefaultModelInBfloat16KeepsWhatFloat32Gives) {
   std::vector<float> x;
   for (const uint8_t sample : image.pixels) x.push_back(static_cast<float>(sample) / 255 - 0.5f);
   for (const int quality : {0, 500, kMaxQualityIndex}) {
-    Transform g_a(model.g_a, quality, Precision::kFloat32), g_s(model.g_s, quality, Precision::kFloat32);
+    Transform g_a(model.g_a, quality, Precision::kFloat32, one_thread),
+        g_s(model.g_s, quality, Precision::kFloat32, one_thread);
     const auto y = g_a.Run(x.data(), h, w);
     ASSERT_TRUE(y.ok());
     const std::vector<float> exact_y(*y, *y + h / 16 * (w / 16) * m);
     const auto back = g_s.Run(exact_y.data(), h / 16, w / 16);
     ASSERT_TRUE(back.ok());
-    Transform fast_g_a(model.g_a, quality, Precision::kBfloat16), fast_g_s(model.g_s, quality, Precision::kBfloat16);
+    Transform fast_g_a(model.g_a, quality, Precision::kBfloat16, one_thread),
+        fast_g_s(model.g_s, quality, Precision::kBfloat16, one_thread);
     const auto fast_y = fast_g_a.Run(x.data(), h, w);
     if (!fast_y.ok()) GTEST_SKIP() << "no bfloat16 here: " << fast_y.status().message();
     // What that does to rate and distortion is in docs/performance.md.
@@ -181,7 +185,7 @@ TEST(TransformTest, InputAndSharedMemoryChangeNothing) {
   const ModelData& model = DataOf(*ToyModel());
   const int m = model.latent_channels;
   const std::vector<float> x = Noise(size_t{64} * 48 * 3, 0.3f);
-  Transform g_a(model.g_a, 300, Precision::kFloat32), g_s(model.g_s, 300, Precision::kFloat32);
+  Transform g_a(model.g_a, 300, Precision::kFloat32, one_thread), g_s(model.g_s, 300, Precision::kFloat32, one_thread);
   const auto y = g_a.Run(x.data(), 64, 48);
   ASSERT_TRUE(y.ok());
   const std::vector<float> expected_y(*y, *y + 4 * 3 * m);
@@ -190,7 +194,8 @@ TEST(TransformTest, InputAndSharedMemoryChangeNothing) {
   const std::vector<float> expected_x(*back, *back + x.size());
 
   const auto memory = std::make_shared<TransformMemory>();
-  Transform first(model.g_a, 300, Precision::kFloat32, memory), second(model.g_s, 300, Precision::kFloat32, memory);
+  Transform first(model.g_a, 300, Precision::kFloat32, one_thread, memory),
+      second(model.g_s, 300, Precision::kFloat32, one_thread, memory);
   for (int again = 0; again < 2; ++again) {
     first.Begin(48);
     float* input = first.Input(64);
@@ -307,7 +312,6 @@ double LargestDifference(const Output& a, const Output& b) {
 }
 
 TEST(TransformTest, StripsEqualTheWhole) {
-  const ThreadScope one_thread(1);
   std::mt19937 random(42);
   for (int i = 0; i < 60; ++i) {
     const bool half = i % 2 == 1 && FastestPrecision() == Precision::kBfloat16;
@@ -323,7 +327,8 @@ TEST(TransformTest, StripsEqualTheWhole) {
     int h = 0;
     for (const int rows : strips) h += rows;
     const std::vector<float> x = Noise(static_cast<size_t>(h) * w * channels, 1.0f);
-    Transform transform(layers, 300, half ? Precision::kBfloat16 : Precision::kFloat32);
+    Transform transform(layers, 300, half ? Precision::kBfloat16 : Precision::kFloat32,
+                        i % 4 < 2 ? one_thread : several);
     const Plane shape = Reference(layers, 300, {h, w, channels, x});
     const size_t row_size = static_cast<size_t>(shape.w) * shape.c;
     const auto run = transform.Run(x.data(), h, w);
@@ -338,10 +343,9 @@ TEST(TransformTest, StripsEqualTheWhole) {
 }
 
 TEST(TransformTest, TheToyModelGivesTheSameInStripsOfAnyHeight) {
-  const ThreadScope one_thread(1);
   const ModelData& model = DataOf(*ToyModel());
   const int m = model.latent_channels;
-  Transform g_a(model.g_a, 300, Precision::kFloat32), g_s(model.g_s, 300, Precision::kFloat32);
+  Transform g_a(model.g_a, 300, Precision::kFloat32, one_thread), g_s(model.g_s, 300, Precision::kFloat32, one_thread);
   for (const auto& [h, w] : {std::pair{1, 1}, {2, 3}, {9, 1}, {17, 2}, {30, 5}, {41, 3}}) {
     const std::vector<float> y = Noise(static_cast<size_t>(h) * w * m, 1.0f);
     const auto x = g_s.Run(y.data(), h, w);
@@ -374,7 +378,7 @@ TEST(TransformTest, AfterTheFirstStripAllOfAHeightAreAlike) {
   const ModelData& model = DataOf(*Model::Default().value());
   const int margin = MarginOf(model.g_s), w = 2;
   const std::vector<float> y = Noise(static_cast<size_t>(40) * w * model.latent_channels, 1.0f);
-  Transform g_s(model.g_s, 300, Precision::kFloat32);
+  Transform g_s(model.g_s, 300, Precision::kFloat32, one_thread);
   g_s.Begin(w);
   int complete = 0;
   for (const Span rows : Strips({0, 40}, 4, margin)) {
@@ -394,7 +398,7 @@ TEST(TransformTest, WindowsWithMarginEqualTheWhole) {
   const ModelData& model = DataOf(*ToyModel());
   const int h = 40, w = 36, m = model.latent_channels, margin = MarginOf(model.g_s);
   const std::vector<float> y = Noise(static_cast<size_t>(h) * w * m, 1.0f);
-  Transform g_s(model.g_s, 300, Precision::kFloat32);
+  Transform g_s(model.g_s, 300, Precision::kFloat32, one_thread);
   const auto run = g_s.Run(y.data(), h, w);
   ASSERT_TRUE(run.ok());
   const std::vector<float> whole(*run, *run + static_cast<size_t>(h) * w * 768);

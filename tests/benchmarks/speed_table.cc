@@ -166,7 +166,7 @@ class Convolution : public Lichen {
       src_.assign(size_t{kSide} * kSide * kChannels, 1.0f);
       dst_.resize(src_.size());
     }
-    const Status status = convolution_->Run(src_.data(), {kSide, 1, 1}, kSide, dst_.data());
+    const Status status = convolution_->Run(src_.data(), {kSide, 1, 1}, kSide, dst_.data(), workers_, true);
     if (!status.ok()) return status;
     return std::vector<uint8_t>();
   }
@@ -174,6 +174,7 @@ class Convolution : public Lichen {
 
  private:
   const char* isa_;
+  mutable Workers workers_{kThreads};
   mutable std::unique_ptr<FloatConvolution> convolution_;
   mutable std::vector<float> src_, dst_;
 };

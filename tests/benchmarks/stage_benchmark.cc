@@ -17,9 +17,9 @@
 #include "codec/entropy_model.h"
 #include "codec/integer_network.h"
 #include "codec/model_data.h"
-#include "codec/thread_scope.h"
 #include "codec/tiling.h"
 #include "codec/transform.h"
+#include "codec/workers.h"
 #include "image_io/image_file.h"
 #include "lichen/codec.h"
 
@@ -59,13 +59,14 @@ std::vector<float> Copy(const float* values, size_t count) { return {values, val
 
 const Stages& Prepared() {
   static const Stages stages = [] {
-    const ThreadScope one(1);
+    Workers one(1);
     const ModelData& model = Data();
     const QualityTables tables = TablesAtQuality(model, kQualityIndex);
     const size_t m = model.latent_channels, positions = size_t{kLatentWidth} * kLatentHeight;
     Stages s;
     for (uint8_t v : benchmarks::Reflected(Photo(), kWidth, kHeight).pixels) s.x.push_back(v / 255.0f - 0.5f);
-    Transform g_a(model.g_a, kQualityIndex, FastestPrecision()), h_a(model.h_a, kQualityIndex, FastestPrecision());
+    Transform g_a(model.g_a, kQualityIndex, FastestPrecision(), one);
+    Transform h_a(model.h_a, kQualityIndex, FastestPrecision(), one);
     s.latents = Copy(Must(g_a.Run(s.x.data(), kHeight, kWidth)), positions * m);
     s.z = Copy(Must(h_a.Run(s.latents.data(), kLatentHeight, kLatentWidth)), positions / 16 * model.hyper_channels);
     for (size_t i = 0; i < s.z.size(); ++i) s.z[i] *= tables.z_gain[i % model.hyper_channels];
@@ -98,8 +99,8 @@ BENCHMARK(LoadModel)->Unit(benchmark::kMillisecond);
 
 void RunTransform(benchmark::State& state, const std::vector<FloatLayer>& layers, const std::vector<float>& src, int h,
                   int w, Precision precision) {
-  const ThreadScope threads(static_cast<int>(state.range(0)));
-  Transform transform(layers, kQualityIndex, precision);
+  Workers workers(static_cast<int>(state.range(0)));
+  Transform transform(layers, kQualityIndex, precision, workers);
   Must(transform.Run(src.data(), h, w));
   for (auto _ : state) benchmark::DoNotOptimize(Must(transform.Run(src.data(), h, w)));
   CountPixels(state);
@@ -125,7 +126,7 @@ BENCHMARK_CAPTURE(Synthesis, f32, Precision::kFloat32)->Arg(1)->UseRealTime()->U
 
 /// A network of the entropy model, on the positions at which it works.
 void RunIntegers(benchmark::State& state, const std::vector<IntegerLayer>& layers, int h, int w) {
-  const ThreadScope one(1);
+  const OneThread one;
   std::vector<IntegerConvolution> network;
   size_t widest = 0;
   for (const IntegerLayer& layer : layers) {
@@ -159,7 +160,7 @@ void EntropyModelSetUp(benchmark::State& state) {
 BENCHMARK(EntropyModelSetUp)->Unit(benchmark::kMillisecond);
 
 void EntropyEncode(benchmark::State& state) {
-  const ThreadScope one(1);
+  const OneThread one;
   const Stages& stages = Prepared();
   EntropyModel coder(Data(), kQualityIndex, IntegerEngine::kFast);
   Latents latents;
@@ -171,7 +172,7 @@ void EntropyEncode(benchmark::State& state) {
 BENCHMARK(EntropyEncode)->Unit(benchmark::kMillisecond);
 
 void EntropyDecode(benchmark::State& state) {
-  const ThreadScope one(1);
+  const OneThread one;
   const Stages& stages = Prepared();
   EntropyModel coder(Data(), kQualityIndex, IntegerEngine::kFast);
   Latents latents;
@@ -247,7 +248,7 @@ BENCHMARK(DecodePicture)->LICHEN_PICTURES->Unit(benchmark::kMillisecond);
 /// The machine's rate for the layers that most of the work consists of: 3x3, 128 to 128 channels.
 void Convolution128(benchmark::State& state, Precision precision) {
   constexpr int kSide = 128, kChannels = 128;
-  const ThreadScope threads(static_cast<int>(state.range(0)));
+  Workers workers(static_cast<int>(state.range(0)));
   FloatConvolutionData data;
   data.in = data.out = kChannels;
   data.kernel = 3;
@@ -259,7 +260,7 @@ void Convolution128(benchmark::State& state, Precision precision) {
   const std::vector<float> src(size_t{kSide} * kSide * kChannels, 1.0f);  // as bfloat16 any numbers do
   std::vector<float> dst(src.size());
   for (auto _ : state) {
-    const Status status = convolution.Run(src.data(), {kSide, 1, 1}, kSide, dst.data());
+    const Status status = convolution.Run(src.data(), {kSide, 1, 1}, kSide, dst.data(), workers, true);
     if (!status.ok()) return state.SkipWithError(status.message().c_str());
   }
   CountMultiplyAdds(state, static_cast<double>(data.weight.size()) * kSide * kSide);
