@@ -26,7 +26,7 @@ struct ReadOptions {
 };
 
 struct WriteOptions {
-  int png_level = 1;        // deflate effort 0..9; 2 takes a fifth longer for 0.1 % less, see docs/performance.md
+  int png_level = 1;        // deflate effort 0..9; 1 is ISA-L's where it is installed, see docs/performance.md
   int jpeg_quality = 95;    // 1..100, without chroma subsampling
   bool no_clobber = false;  // refuse an output file that exists
 };

@@ -13,13 +13,19 @@
 #include <utility>
 #include <vector>
 
+#include "image_io/deflater.h"
+#include "image_io/png_filter.h"
 #include "image_io/zlib_stream.h"
 
 namespace lichen::image_io {
 namespace {
 
-constexpr uint8_t kIccChunk[] = "iCCP", kExifChunk[] = "eXIf", kXmpChunk[] = "iTXt";
+constexpr uint8_t kIccChunk[] = "iCCP", kExifChunk[] = "eXIf", kXmpChunk[] = "iTXt", kPixelChunk[] = "IDAT",
+                  kEndChunk[] = "IEND";
 constexpr char kXmpKeyword[] = "XML:com.adobe.xmp";
+
+constexpr size_t kBlockBytes = size_t{1} << 16;  // of filtered rows that are compressed at a time, or one longer row
+constexpr size_t kIdatBytes = size_t{1} << 16;
 
 // libpng reports errors by longjmp, which skips destructors. So every call of it is made inside Session::Run, in a
 // lambda whose locals are plain numbers and pointers, and its callbacks build their messages in helpers that have
@@ -330,6 +336,8 @@ int PngSource::OnUnknownChunk(png_structp png, png_unknown_chunkp chunk) {
   return 1;
 }
 
+/// libpng writes the header and the chunks' frames; rows are filtered and compressed here, which takes a fraction of
+/// the time that libpng takes for it.
 class PngSink : public PictureSink {
  public:
   PngSink(std::unique_ptr<ByteSink> bytes, const WriteOptions& options)
@@ -343,6 +351,10 @@ class PngSink : public PictureSink {
 
  private:
   Status WriteMetadata(const ImageHeader& header);
+  void StartRows(const ImageHeader& header);
+  void Filter();
+  Status Compress(bool last);
+  Status WriteChunk(const uint8_t* type, const uint8_t* data, size_t size);
   static void OnWrite(png_structp png, png_bytep data, size_t size);
   static void OnFlush(png_structp) {}
 
@@ -352,6 +364,16 @@ class PngSink : public PictureSink {
   png_structp png_ = nullptr;
   png_infop info_ = nullptr;
   uint32_t rows_left_ = 0;
+
+  int bit_depth_ = 0;
+  size_t pixel_bytes_ = 0;
+  std::vector<PngFilter> filters_;         // to choose from
+  std::vector<uint8_t> row_, above_;       // as PNG has them, but not filtered
+  std::vector<uint8_t> filtered_, trial_;  // of row_, with the filter's byte in front
+  std::vector<uint8_t> block_;             // filtered rows that are still to be compressed
+  std::unique_ptr<Deflater> deflater_;
+  std::vector<uint8_t> idat_;  // the next chunk of the stream, of which there are
+  size_t idat_size_ = 0;       // so many bytes
 };
 
 Status PngSink::Begin(const ImageHeader& header) {
@@ -367,22 +389,39 @@ Status PngSink::Begin(const ImageHeader& header) {
                                     PNG_COLOR_TYPE_RGB_ALPHA};
     png_set_IHDR(png_, info_, header.width, header.height, header.bit_depth, kColourTypes[header.channels - 1],
                  PNG_INTERLACE_NONE, PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
-    png_set_compression_level(png_, options_.png_level);
-    png_set_compression_buffer_size(png_, 1 << 16);
-    // Choosing among all filters costs more time than it saves bytes until deflate itself is slow. Of the fixed ones, on
-    // Kodak pictures, the average makes deflate's output smallest and is cheap.
-    png_set_filter(png_, PNG_FILTER_TYPE_BASE, options_.png_level >= 6 ? PNG_ALL_FILTERS : PNG_FILTER_AVG);
     png_write_info(png_, info_);
-    if (IsLittleEndian()) png_set_swap(png_);
   }));
-  if (info_ == nullptr) return Status(StatusCode::kOutOfMemory, "there is not enough memory to write a PNG picture");
+  const Status no_memory(StatusCode::kOutOfMemory, "there is not enough memory to write a PNG picture");
+  if (info_ == nullptr) return no_memory;
+  try {
+    StartRows(header);
+  } catch (const std::bad_alloc&) {
+    return no_memory;
+  }
   return WriteMetadata(header);
+}
+
+void PngSink::StartRows(const ImageHeader& header) {
+  bit_depth_ = header.bit_depth;
+  pixel_bytes_ = static_cast<size_t>(header.channels) * static_cast<size_t>(header.bit_depth / 8);
+  // On photographs average or Paeth, row by row, makes files as small as a choice among all filters, within 0.5 %; for
+  // a deflate that takes its time the others cost little.
+  filters_ = {PngFilter::kAverage, PngFilter::kPaeth};
+  if (options_.png_level >= 6) filters_.insert(filters_.end(), {PngFilter::kNone, PngFilter::kSub, PngFilter::kUp});
+  row_.resize(header.RowBytes());
+  above_.resize(header.RowBytes());
+  filtered_.resize(header.RowBytes() + 1);
+  trial_.resize(header.RowBytes() + 1);
+  block_.reserve(kBlockBytes + filtered_.size());
+  idat_.resize(kIdatBytes);
+  if (options_.png_level == 1) deflater_ = MakeIsalDeflater();
+  if (deflater_ == nullptr) deflater_ = MakeZlibDeflater(options_.png_level);
 }
 
 /// The chunks are made here, since libpng would refuse or change some that it finds odd.
 Status PngSink::WriteMetadata(const ImageHeader& header) {
   const auto write = [this](const uint8_t* type, const std::vector<uint8_t>& chunk) {
-    return session_.Run([this, type, &chunk] { png_write_chunk(png_, type, chunk.data(), chunk.size()); });
+    return WriteChunk(type, chunk.data(), chunk.size());
   };
   const auto append = [](const std::vector<uint8_t>& bytes, std::vector<uint8_t>* chunk) {
     chunk->insert(chunk->end(), bytes.begin(), bytes.end());
@@ -407,14 +446,58 @@ Status PngSink::WriteMetadata(const ImageHeader& header) {
 Status PngSink::WriteRow(const uint8_t* row) {
   if (rows_left_ == 0) return Status(StatusCode::kInvalidArgument, "all rows have been written");
   --rows_left_;
-  return session_.Run([this, row] { png_write_row(png_, row); });
+  row_.swap(above_);
+  if (bit_depth_ == 16 && IsLittleEndian()) {
+    for (size_t i = 0; i < row_.size(); i += 2) {
+      row_[i] = row[i + 1];
+      row_[i + 1] = row[i];
+    }
+  } else {
+    std::copy_n(row, row_.size(), row_.data());
+  }
+  Filter();
+  block_.insert(block_.end(), filtered_.begin(), filtered_.end());
+  return block_.size() < kBlockBytes && rows_left_ > 0 ? Status() : Compress(rows_left_ == 0);
+}
+
+/// row_ to filtered_, by the filter that leaves the least.
+void PngSink::Filter() {
+  uint64_t least = 0;
+  for (const PngFilter filter : filters_) {
+    FilterRow(filter, row_.data(), above_.data(), row_.size(), pixel_bytes_, trial_.data());
+    const uint64_t magnitude = Magnitude(trial_.data() + 1, row_.size());
+    if (filter == filters_.front() || magnitude < least) {
+      least = magnitude;
+      filtered_.swap(trial_);
+    }
+  }
+}
+
+/// What has been filtered, and after the `last` row also what remains to be written of the stream.
+Status PngSink::Compress(bool last) {
+  deflater_->SetInput(block_.data(), block_.size(), last);
+  while (true) {
+    idat_size_ += deflater_->Output(idat_.data() + idat_size_, idat_.size() - idat_size_);
+    const bool full = idat_size_ == idat_.size();
+    if (full || (last && idat_size_ > 0)) {
+      LICHEN_RETURN_IF_ERROR(WriteChunk(kPixelChunk, idat_.data(), idat_size_));
+      idat_size_ = 0;
+    }
+    if (!full) break;
+  }
+  block_.clear();
+  return Status();
+}
+
+Status PngSink::WriteChunk(const uint8_t* type, const uint8_t* data, size_t size) {
+  return session_.Run([this, type, data, size] { png_write_chunk(png_, type, data, size); });
 }
 
 Status PngSink::Finish() {
   if (rows_left_ > 0 || png_ == nullptr) {
     return Status(StatusCode::kInvalidArgument, std::to_string(rows_left_) + " rows of the picture are missing");
   }
-  LICHEN_RETURN_IF_ERROR(session_.Run([this] { png_write_end(png_, info_); }));
+  LICHEN_RETURN_IF_ERROR(WriteChunk(kEndChunk, nullptr, 0));  // png_write_end insists on pixels of its own
   return bytes_->Finish();
 }
 

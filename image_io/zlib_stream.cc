@@ -6,12 +6,39 @@
 #include <algorithm>
 #include <new>
 
+#include "image_io/deflater.h"
+
 namespace lichen::image_io {
 namespace {
 
 struct InflateStream {
   z_stream z = {};
   ~InflateStream() { inflateEnd(&z); }
+};
+
+class ZlibDeflater : public Deflater {
+ public:
+  explicit ZlibDeflater(int level) {
+    if (deflateInit(&z_, level) != Z_OK) throw std::bad_alloc();
+  }
+  ~ZlibDeflater() override { deflateEnd(&z_); }
+
+  void SetInput(const uint8_t* data, size_t size, bool last) override {
+    z_.next_in = const_cast<Bytef*>(data);  // zlib only reads it
+    z_.avail_in = static_cast<uInt>(size);
+    last_ = last;
+  }
+
+  size_t Output(uint8_t* data, size_t size) override {
+    z_.next_out = data;
+    z_.avail_out = static_cast<uInt>(size);
+    deflate(&z_, last_ ? Z_FINISH : Z_NO_FLUSH);  // cannot fail: at worst there is nothing to do
+    return size - z_.avail_out;
+  }
+
+ private:
+  z_stream z_ = {};
+  bool last_ = false;
 };
 
 }  // namespace
@@ -49,5 +76,7 @@ std::vector<uint8_t> Deflate(const std::vector<uint8_t>& content, int level) {
   stream.resize(size);
   return stream;
 }
+
+std::unique_ptr<Deflater> MakeZlibDeflater(int level) { return std::make_unique<ZlibDeflater>(level); }
 
 }  // namespace lichen::image_io

@@ -2,7 +2,8 @@
 #ifndef LICHEN_IMAGE_IO_ZLIB_STREAM_H_
 #define LICHEN_IMAGE_IO_ZLIB_STREAM_H_
 
-// Whole zlib streams in memory: the metadata of PNG files. RFC 1950. The only user of zlib.h.
+// Whole zlib streams in memory: the metadata of PNG files. RFC 1950. The only user of zlib.h, which makes the streams
+// of deflater.h too.
 
 #include <cstddef>
 #include <cstdint>

@@ -126,6 +126,23 @@ class PillowTest(unittest.TestCase):
             with open(lic, "rb") as tools_file:
                 self.assertEqual(file.getvalue(), tools_file.read())
 
+    def test_pillow_reads_the_png_of_lichen_dec(self):
+        lichen_dec = os.environ.get("LICHEN_DEC")
+        if not lichen_dec:
+            self.skipTest("the tools were not built")
+        with tempfile.TemporaryDirectory() as folder:
+            lic, png = os.path.join(folder, "a.lic"), os.path.join(folder, "a.png")
+            for mode, size in (("L", (96, 64)), ("LA", (1, 50)), ("RGB", (201, 99)), ("RGBA", (64, 1)), ("RGBA", (150, 100))):
+                photo(mode, size).save(lic, "LICHEN")
+                with Image.open(lic) as image:
+                    decoded = image.copy()
+                for level in ("0", "1", "2", "9"):  # 1 is that of ISA-L, where it is installed, the others are zlib's
+                    with self.subTest(mode=mode, size=size, level=level):
+                        subprocess.run([lichen_dec, "--quiet", "--png-level", level, lic, png], check=True)
+                        with Image.open(png) as image:
+                            self.assertEqual((image.mode, image.size), (mode, size))
+                            self.assertEqual(image.tobytes(), decoded.tobytes())
+
     def test_metadata_is_kept(self):
         profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
         exif = Image.Exif()

@@ -13,7 +13,9 @@
 #include <string>
 #include <vector>
 
+#include "allocation_counter.h"
 #include "image_io/zlib_stream.h"
+#include "temporary_folder.h"
 
 namespace lichen::image_io {
 namespace {
@@ -466,24 +468,126 @@ Bytes WriteWithSink(const ImageHeader& header, const WriteOptions& options, Byte
 TEST(PngSinkTest, RoundTripsGrayAndRgbWithAndWithoutAlpha) {
   for (const int channels : {1, 2, 3, 4}) {
     for (const int bit_depth : {8, 16}) {
-      for (const int level : {0, 2, 9}) {
-        ImageHeader header;
-        header.width = 31;
-        header.height = 17;
-        header.channels = channels;
-        header.bit_depth = bit_depth;
-        WriteOptions options;
-        options.png_level = level;
-        Bytes pixels;
-        const ReadResult read = Read(WriteWithSink(header, options, &pixels));
-        ASSERT_TRUE(read.status.ok()) << read.status.message();
-        EXPECT_EQ(read.image.channels, channels);
-        EXPECT_EQ(read.image.bit_depth, bit_depth);
-        EXPECT_EQ(read.image.pixels, pixels);
-        EXPECT_TRUE(read.dropped.empty());
+      for (const int level : {0, 1, 2, 6, 9}) {
+        for (const auto& [width, height] : {std::pair<uint32_t, uint32_t>{1, 1}, {1, 100}, {100, 1}, {31, 17}}) {
+          SCOPED_TRACE(testing::Message() << channels << " channels, " << bit_depth << " bits, level " << level << ", "
+                                          << width << "x" << height);
+          ImageHeader header;
+          header.width = width;
+          header.height = height;
+          header.channels = channels;
+          header.bit_depth = bit_depth;
+          WriteOptions options;
+          options.png_level = level;
+          Bytes pixels;
+          const ReadResult read = Read(WriteWithSink(header, options, &pixels));
+          ASSERT_TRUE(read.status.ok()) << read.status.message();
+          EXPECT_EQ(read.image.width, width);
+          EXPECT_EQ(read.image.height, height);
+          EXPECT_EQ(read.image.channels, channels);
+          EXPECT_EQ(read.image.bit_depth, bit_depth);
+          EXPECT_EQ(read.image.pixels, pixels);
+          EXPECT_TRUE(read.dropped.empty());
+        }
       }
     }
   }
+}
+
+/// Types and sizes of the chunks of a file that is sound, in order.
+std::vector<std::pair<std::string, size_t>> ChunksOf(const Bytes& file) {
+  std::vector<std::pair<std::string, size_t>> chunks;
+  for (size_t at = 8; at < file.size();) {
+    const size_t size = size_t{file[at]} << 24 | size_t{file[at + 1]} << 16 | size_t{file[at + 2]} << 8 | file[at + 3];
+    chunks.push_back({std::string(&file[at + 4], &file[at + 8]), size});
+    at += size + 12;
+  }
+  return chunks;
+}
+
+TEST(PngSinkTest, WritesWideRowsInChunksOf64KiB) {
+  for (const int level : {1, 2}) {
+    ImageHeader header;
+    header.width = 20000;  // rows of 160001 bytes, more than are compressed at a time
+    header.height = 7;
+    header.channels = 4;
+    header.bit_depth = 16;
+    WriteOptions options;
+    options.png_level = level;
+    Bytes pixels;
+    const Bytes file = WriteWithSink(header, options, &pixels);
+    EXPECT_EQ(Read(file).image.pixels, pixels);
+    const auto chunks = ChunksOf(file);
+    ASSERT_GT(chunks.size(), 18u) << "noise does not become less";
+    EXPECT_EQ(chunks.front(), (std::pair<std::string, size_t>{"IHDR", 13}));
+    EXPECT_EQ(chunks.back(), (std::pair<std::string, size_t>{"IEND", 0}));
+    for (size_t i = 1; i + 1 < chunks.size(); ++i) {
+      EXPECT_EQ(chunks[i].first, "IDAT");
+      const size_t size = chunks[i].second;
+      const bool last = i + 2 == chunks.size();
+      EXPECT_TRUE(last ? size > 0 && size <= 65536 : size == 65536) << size;
+    }
+  }
+}
+
+/// Counts bytes and keeps none.
+class CountingSink : public ByteSink {
+ public:
+  explicit CountingSink(uint64_t* bytes) : bytes_(bytes) {}
+  Status Write(const uint8_t*, size_t size) override {
+    *bytes_ += size;
+    return Status();
+  }
+  Status Finish() override { return Status(); }
+
+ private:
+  uint64_t* bytes_;
+};
+
+TEST(PngSinkTest, MemoryDoesNotDependOnTheHeight) {
+  for (const int level : {1, 2}) {
+    const test::AllocationCounter counter;
+    uint64_t bytes = 0;
+    WriteOptions options;
+    options.png_level = level;
+    const auto sink = CreatePng(std::make_unique<CountingSink>(&bytes), options);
+    ImageHeader header;
+    header.width = 20000;
+    header.height = 300;
+    ASSERT_TRUE(sink->Begin(header).ok());
+    Bytes row(header.RowBytes());
+    std::mt19937 random(3);
+    for (uint8_t& byte : row) byte = static_cast<uint8_t>(random());
+    for (uint32_t y = 0; y < header.height; ++y) {
+      row[y] ^= 1;
+      ASSERT_TRUE(sink->WriteRow(row.data()).ok());
+    }
+    ASSERT_TRUE(sink->Finish().ok());
+    EXPECT_GT(bytes, 60000u);
+    EXPECT_LT(counter.Peak(), 6 * row.size() + (size_t{1} << 20)) << "level " << level;
+  }
+}
+
+TEST(PngSinkTest, LevelOneMakesAPhotographAsSmallAsZlibDoesWithin3Percent) {
+  const Bytes photo_file = ReadBytes(LICHEN_TEST_DATA "/colosseum.png");
+  const ReadResult photo = Read(photo_file);
+  ASSERT_TRUE(photo.status.ok()) << photo.status.message();
+  const auto size_at = [&photo](int level) {
+    uint64_t bytes = 0;
+    WriteOptions options;
+    options.png_level = level;
+    const auto sink = CreatePng(std::make_unique<CountingSink>(&bytes), options);
+    EXPECT_TRUE(sink->Begin(photo.image).ok());
+    for (uint32_t y = 0; y < photo.image.height; ++y) {
+      EXPECT_TRUE(sink->WriteRow(photo.image.pixels.data() + photo.image.RowBytes() * y).ok());
+    }
+    EXPECT_TRUE(sink->Finish().ok());
+    return static_cast<double>(bytes);
+  };
+  const double zlib = size_at(2);
+  EXPECT_LT(size_at(1), 1.03 * zlib);
+  EXPECT_LT(size_at(9), zlib);
+  EXPECT_GT(size_at(0), zlib);
 }
 
 TEST(PngSinkTest, RoundTripsMetadata) {
@@ -572,12 +676,22 @@ TEST(PngSinkTest, PassesWriteErrorsOn) {
   ImageHeader header;
   header.width = header.height = 300;
   const Bytes row(header.RowBytes());
-  for (const size_t room : {0, 20, 100, 300}) {
-    const auto sink = CreatePng(std::make_unique<FailingSink>(room), {});
-    Status status = sink->Begin(header);
-    for (int y = 0; y < 300 && status.ok(); ++y) status = sink->WriteRow(row.data());
-    if (status.ok()) status = sink->Finish();
-    EXPECT_EQ(status.message(), "no room left") << room;
+  for (const int level : {1, 2}) {
+    WriteOptions options;
+    options.png_level = level;
+    uint64_t whole = 0;
+    const auto write = [&](std::unique_ptr<ByteSink> bytes) {
+      const auto sink = CreatePng(std::move(bytes), options);
+      Status status = sink->Begin(header);
+      for (int y = 0; y < 300 && status.ok(); ++y) status = sink->WriteRow(row.data());
+      return status.ok() ? sink->Finish() : status;
+    };
+    ASSERT_TRUE(write(std::make_unique<CountingSink>(&whole)).ok());
+    for (uint64_t room = 0; room < whole; room += 1 + room / 40) {
+      EXPECT_EQ(write(std::make_unique<FailingSink>(room)).message(), "no room left") << room << " of " << whole;
+    }
+    EXPECT_EQ(write(std::make_unique<FailingSink>(whole - 1)).message(), "no room left") << "for the end marker";
+    EXPECT_TRUE(write(std::make_unique<FailingSink>(whole)).ok());
   }
 }
 
