@@ -365,20 +365,45 @@ void QuantisePlane(const float* coefficients, const int16_t* left, const int16_t
   }
 }
 
-/// Adds to the squared error of a block, which is the same as that of its samples since the transform is orthonormal,
-/// and to its weighed squared coefficients.
 LICHEN_VECTORISED
-void AddErrors(const float* coefficients, const int16_t* quantised, float step, const float* weights, float* squared,
-               float* weighed) {
-  float errors[8] = {}, squares[8] = {};
+float WeighedSquares(const float* coefficients, const float* weights) {
+  float sums[8] = {};
   for (int i = 0; i < kBlockSize; i += 8) {
+    for (int n = 0; n < 8; ++n) sums[n] += weights[i + n] * coefficients[i + n] * coefficients[i + n];
+  }
+  return ((sums[0] + sums[1]) + (sums[2] + sums[3])) + ((sums[4] + sums[5]) + (sums[6] + sums[7]));
+}
+
+/// Of `count` samples, a multiple of 8. decoded: as ClampSample gives them; original: -0.5 to 0.5, `step` apart
+LICHEN_VECTORISED
+float SquaredError(const int32_t* decoded, const float* original, int step, int count) {
+  float sums[8] = {};
+  for (int i = 0; i < count; i += 8) {
     for (int n = 0; n < 8; ++n) {
-      const float c = coefficients[i + n], error = c - static_cast<float>(quantised[i + n]) * step;
-      errors[n] += error * error;
-      squares[n] += weights[i + n] * c * c;
+      const int level = (decoded[i + n] + (1 << 19)) >> 20;
+      const float error = original[(i + n) * step] * 255.0f + 127.5f - static_cast<float>(level);
+      sums[n] += error * error;
     }
   }
-  for (int n = 0; n < 8; ++n) *squared += errors[n], *weighed += squares[n];
+  return ((sums[0] + sums[1]) + (sums[2] + sums[3])) + ((sums[4] + sums[5]) + (sums[6] + sums[7]));
+}
+
+/// The squared error of a block as a decoder gives it. rgb: its first pixel, in rows of `stride`
+float DecodedError(const int16_t* block, int planes, int step, const float* rgb, int stride) {
+  int16_t samples[3][kBlockSize];
+  int32_t decoded[3 * kBlockSize];
+  for (int plane = 0; plane < planes; ++plane) InverseDct(block + plane * kBlockSize, step, samples[plane]);
+  if (planes == 3) {
+    RotateBack(samples[0], samples[1], samples[2], kBlockSize, decoded);
+  } else {
+    ClampGray(samples[0], kBlockSize, decoded);
+  }
+  const int row = kBlockSide * planes;
+  float sum = 0;
+  for (int y = 0; y < kBlockSide; ++y) {
+    sum += SquaredError(decoded + y * row, rgb + static_cast<size_t>(y) * stride * 3, 3 / planes, row);
+  }
+  return sum;
 }
 
 }  // namespace
@@ -413,21 +438,19 @@ void QuantiseRow(const float* rgb, int stride, DctQuantiser quantiser, int row, 
       }
     }
     int16_t* block = tile->Block(row, column);
-    float squared = 0, weighed = 0;
+    float weighed = 0;
     for (int plane = 0; plane < tile->planes; ++plane) {
       const int at = plane * kBlockSize;
       ForwardDct(planes[plane], coefficients);
       QuantisePlane(coefficients, column > 0 ? tile->Block(row, column - 1) + at : kNoBlock,
                     row > 0 ? tile->Block(row - 1, column) + at : kNoBlock,
                     plane > 0 ? block + at - kBlockSize : kNoBlock, inverse_step, quantiser, block + at);
-      if (errors != nullptr) {
-        AddErrors(coefficients, block + at, static_cast<float>(tile->step) / kStepsPerLevel, errors->weights + at,
-                  &squared, &weighed);
-      }
+      if (errors != nullptr) weighed += WeighedSquares(coefficients, errors->weights + at);
     }
     if (errors == nullptr) continue;
-    errors->squared[static_cast<size_t>(row) * tile->columns + column] = squared;
-    errors->weighed[static_cast<size_t>(row) * tile->columns + column] = weighed;
+    const size_t index = static_cast<size_t>(row) * tile->columns + column;
+    errors->squared[index] = DecodedError(block, tile->planes, tile->step, from, stride);
+    errors->weighed[index] = weighed;
   }
 }
 

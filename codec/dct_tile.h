@@ -53,7 +53,7 @@ enum class DctQuantiser {
 /// What QuantiseTile tells of each block, [rows][columns].
 struct BlockErrors {
   const float* weights = nullptr;  // of squared coefficients, by plane and index: [3][64]
-  std::vector<float> squared;      // errors in levels, before samples are rounded, summed over them
+  std::vector<float> squared;      // errors of the samples that a decoder gives, of 8 bits, in levels, summed
   std::vector<float> weighed;      // squared coefficients before quantisation, summed by the weights
 };
 

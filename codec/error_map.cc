@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cmath>
 #include <numeric>
 
 #include "codec/dct.h"
@@ -27,15 +26,6 @@ Weights MakeWeights() {
   return weights;
 }
 
-/// The squared error of a whole number that was found with a normal error of this variance and then rounded.
-double AfterRounding(double variance) {
-  if (variance > 0.5) return variance + 1.0 / 12;
-  const double root = std::sqrt(2 * variance);
-  double error = 0;
-  for (int wrong = 1; wrong <= 3 && root > 0; ++wrong) error += (2 * wrong - 1) * std::erfc((wrong - 0.5) / root);
-  return error;
-}
-
 }  // namespace
 
 const float* LostDetail() {
@@ -45,7 +35,7 @@ const float* LostDetail() {
 
 ErrorMap MapErrors(const BlockErrors& errors, const ImageHeader& picture) {
   const auto width = static_cast<int>(picture.width), height = static_cast<int>(picture.height);
-  const int columns = BlocksAlong(width), blocks = kErrorSide / kBlockSide, colours = picture.channels <= 2 ? 1 : 3;
+  const int columns = BlocksAlong(width), blocks = kErrorSide / kBlockSide;
   ErrorMap map;
   map.columns = (width + kErrorSide - 1) / kErrorSide;
   map.rows = (height + kErrorSide - 1) / kErrorSide;
@@ -56,8 +46,7 @@ ErrorMap MapErrors(const BlockErrors& errors, const ImageHeader& picture) {
     const int inside =
         std::min(kBlockSide, height - row * kBlockSide) * std::min(kBlockSide, width - column * kBlockSide);
     const size_t square = static_cast<size_t>(row / blocks) * map.columns + column / blocks;
-    const double mean = double{1} * errors.squared[i] / (kBlockSize * colours);
-    map.dct[square] += AfterRounding(mean) * inside * colours;
+    map.dct[square] += double{1} * errors.squared[i] * inside / kBlockSize;
     map.learned[square] += double{1} * errors.weighed[i] * inside / kBlockSize;
   }
   const double mean = std::accumulate(map.dct.begin(), map.dct.end(), 0.0) / static_cast<double>(map.dct.size());

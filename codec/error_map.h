@@ -16,7 +16,7 @@ inline constexpr int kErrorSide = 64;  // pixels of a square
 /// Squared errors in levels of 8 bits, summed over the samples of squares of 64 x 64 pixels: [rows][columns].
 struct ErrorMap {
   int rows = 0, columns = 0;
-  std::vector<double> dct;      // of the block transform, rounded to whole levels
+  std::vector<double> dct;      // of the block transform
   std::vector<double> learned;  // of the networks, as a guess: from 0.5 to 1.4 times what it is, on 145 pictures
 };
 
