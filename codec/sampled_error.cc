@@ -34,14 +34,13 @@ double RowError(const float* x_hat, const uint8_t* original, uint32_t pixels, in
   return static_cast<double>(sum);
 }
 
-/// Places from 0 to 1 evenly apart, for 4, 8, 16, 32 and 64 draws: each number has those of the smaller ones and others
+/// Places from 0 to 1 evenly apart, for 4, 8, 16 and 32 draws: each number has those of the smaller ones and others
 /// between them.
 double PlaceOfDraw(int i) {
   if (i < 4) return (i + 0.125) / 4;
   if (i < 8) return (i - 4 + 0.625) / 4;
   if (i < 16) return (i - 8 + 0.75) / 8;
-  if (i < 32) return (i - 16) / 16.0;
-  return (i - 32 + 0.5) / 32;
+  return (i - 16) / 16.0;
 }
 
 }  // namespace

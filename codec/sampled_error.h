@@ -38,7 +38,7 @@ class SampledError {
   /// draws: kFewest, or that doubled as often as kMost allows. errors: those of Transform
   Result<Estimate> Measure(int draws);
 
-  static constexpr int kFewest = 4, kMost = 64;
+  static constexpr int kFewest = 4, kMost = 32;
   /// Bytes that it takes, besides the model.
   static uint64_t Memory(const ModelData& model);
 
