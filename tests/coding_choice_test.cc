@@ -114,9 +114,9 @@ double CostOf(const Image& image, const std::vector<uint8_t>& file, double quali
   double error = 0;
   for (uint32_t i = 0; i < image.width * image.height; ++i) {
     for (int c = 0; c < (image.channels <= 2 ? 1 : 3); ++c) {
-      error += std::pow(double{1} * image.pixels[size_t{i} * image.channels + c] -
-                            decoded.pixels[size_t{i} * decoded.channels + c],
-                        2);
+      error += std::pow(
+          double{1} * image.pixels[size_t{i} * image.channels + c] - decoded.pixels[size_t{i} * decoded.channels + c],
+          2);
     }
   }
   return 8.0 * static_cast<double>(file.size()) / (double{1} * image.width * image.height) +
