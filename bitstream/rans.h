@@ -46,6 +46,9 @@ constexpr uint32_t kRansLowerBound = 1u << 16;
 /// Codes residuals, each under a table of the caller's choice, into one stream of bytes.
 class RansEncoder {
  public:
+  /// Makes room for so many coded symbols, more of which may come. What is not used is never touched.
+  void Reserve(size_t symbols) { symbols_.reserve(symbols); }
+
   /// Appends one residual; one coded symbol, or up to 31 when it is escaped.
   ///
   /// REQUIRES: |residual| <= kMaxResidual; one beyond is clamped, so that the stream stays legal

@@ -4,11 +4,13 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <numeric>
 #include <utility>
 
 #include "codec/dct.h"
 #include "codec/dct_tile.h"
 #include "codec/fixed_point.h"
+#include "codec/sampled_error.h"
 
 namespace lichen {
 namespace {
@@ -17,7 +19,15 @@ constexpr uint32_t kLeastWindow = 256, kMostWindow = 512;  // pixels a side of w
 constexpr double kTriedFrom = 65;                          // qualities from which every picture is tried
 constexpr int kFlatStep = 10 * kStepsPerLevel;
 constexpr double kFlatShare = 0.25;  // of blocks: pictures with more flat ones are tried at every quality
-constexpr double kMargin = 0.97;     // of the cost, that must be saved: windows have edges that pictures lack
+constexpr uint32_t kMostHeadRows = 1024;
+constexpr uint64_t kMostPixelsOfWhole = 1 << 20;
+// Of whole pictures, by experiment (docs/performance.md).
+constexpr double kLeastRate = 0.8;       // of the networks, in parts of the block transform's,
+constexpr double kLeastError = 1 / 1.5;  // and their error, in parts of what is likely
+constexpr double kWorthLooking = 0.001;  // of the cost, that a wrong choice may lose on average without a closer look
+constexpr double kDrawDeviation = 0.04;  // of what a single draw tells of the cost, in usual pictures,
+constexpr int kUsualDraws = 12;          // which counts for as many draws
+constexpr double kMargin = 0.97;         // of the cost, that must be saved: windows have edges that pictures lack
 
 double SquaredError(const Image& a, const Image& b) {
   double sum = 0;
@@ -63,6 +73,19 @@ double FlatShare(const Image& window) {
   return static_cast<double>(flat) / std::max(1, columns * rows);
 }
 
+double Sum(const std::vector<double>& values) { return std::accumulate(values.begin(), values.end(), 0.0); }
+
+/// Bits that a squared level of error is worth, summed over samples as rate is over pixels.
+double ErrorWeight(const ImageHeader& picture, int quality_index) {
+  return LambdaAtQuality(quality_index) / (picture.channels <= 2 ? 1 : 3);
+}
+
+/// What is lost on average by going after the sign of a difference that was measured with a normal error.
+double ExpectedLoss(double difference, double deviation) {
+  const double z = std::abs(difference) / deviation, pi = std::acos(-1.0);
+  return deviation * (std::exp(-z * z / 2) / std::sqrt(2 * pi) - z / 2 * std::erfc(z / std::sqrt(2.0)));
+}
+
 /// Bits and weighed squared error per pixel.
 Result<double> Cost(const Image& window, Coding coding, const EncodeOptions& options) {
   EncodeOptions trial;
@@ -83,6 +106,22 @@ Result<double> Cost(const Image& window, Coding coding, const EncodeOptions& opt
   constexpr double kFixedBytes = 70;  // of a file and its stream: a larger picture hardly has more
   const double bits = 8 * std::max(0.0, static_cast<double>(file.size()) - kFixedBytes);
   return bits / (double{1} * window.width * window.height) + lambda * SquaredError(window, decoded);
+}
+
+std::vector<Image> TrialWindows(const HeadRows& head) {
+  // A quarter of a small picture; of large ones two windows, which are little of them.
+  const double quarter = std::sqrt(double{1} * head.header().width * head.rows()) / 2;
+  const uint32_t side = std::clamp(static_cast<uint32_t>(quarter) / 16 * 16, kLeastWindow, kMostWindow);
+  const uint32_t width = std::min(head.header().width, side), height = std::min(head.rows(), side);
+  std::vector<Image> windows;
+  const uint32_t spare = head.header().width - width, y = (head.rows() - height) / 2;
+  if (spare > width) {  // two, at a quarter and at three quarters
+    windows.push_back(head.Window(spare / 4, y, width, height));
+    windows.push_back(head.Window(spare - spare / 4, y, width, height));
+  } else {
+    windows.push_back(head.Window(spare / 2, y, width, height));
+  }
+  return windows;
 }
 
 }  // namespace
@@ -128,24 +167,26 @@ Status HeadRows::Rewind() {
   return Status();
 }
 
+Status HeadReader::ReadRow(uint8_t* row) {
+  const std::vector<uint8_t>& from = head_.Row(next_++);
+  std::copy(from.begin(), from.end(), row);
+  return Status();
+}
+
+Status HeadReader::Rewind() {
+  next_ = 0;
+  return Status();
+}
+
+bool IsWorthATrial(const HeadRows& head, double quality) {
+  if (quality >= kTriedFrom) return true;
+  const std::vector<Image> windows = TrialWindows(head);
+  return std::any_of(windows.begin(), windows.end(), [](const Image& w) { return FlatShare(w) >= kFlatShare; });
+}
+
 Result<Coding> ChooseCoding(const HeadRows& head, const EncodeOptions& options) {
-  // A quarter of a small picture; of large ones two windows, which are little of them.
-  const double quarter = std::sqrt(double{1} * head.header().width * head.rows()) / 2;
-  const uint32_t side = std::clamp(static_cast<uint32_t>(quarter) / 16 * 16, kLeastWindow, kMostWindow);
-  const uint32_t width = std::min(head.header().width, side), height = std::min(head.rows(), side);
-  std::vector<Image> windows;
-  const uint32_t spare = head.header().width - width, y = (head.rows() - height) / 2;
-  if (spare > width) {  // two, at a quarter and at three quarters
-    windows.push_back(head.Window(spare / 4, y, width, height));
-    windows.push_back(head.Window(spare - spare / 4, y, width, height));
-  } else {
-    windows.push_back(head.Window(spare / 2, y, width, height));
-  }
-  double flat = 0;
-  for (const Image& window : windows) flat = std::max(flat, FlatShare(window));
-  if (options.quality < kTriedFrom && flat < kFlatShare) return Coding::kLearned;
   double learned = 0, dct = 0;
-  for (const Image& window : windows) {
+  for (const Image& window : TrialWindows(head)) {
     LICHEN_ASSIGN_OR_RETURN(const double by_networks, Cost(window, Coding::kLearned, options));
     LICHEN_ASSIGN_OR_RETURN(const double by_blocks, Cost(window, Coding::kDct, options));
     learned += by_networks;
@@ -154,9 +195,38 @@ Result<Coding> ChooseCoding(const HeadRows& head, const EncodeOptions& options) 
   return dct < kMargin * learned ? Coding::kDct : Coding::kLearned;
 }
 
+bool IsChosenWhole(const bitstream::Header& picture) {
+  const uint32_t side = 1u << picture.tile_size_log2;
+  return picture.bit_depth == 8 && picture.width <= side && picture.height <= side &&
+         uint64_t{picture.width} * picture.height <= kMostPixelsOfWhole && picture.height <= kMostHeadRows;
+}
+
+bool IsSurelyDct(const ImageHeader& picture, int quality_index, const CodedInBlocks& blocks) {
+  const double bits = 8 * static_cast<double>(blocks.bytes), weight = ErrorWeight(picture, quality_index);
+  return bits + weight * Sum(blocks.errors.dct) < kLeastRate * bits + weight * kLeastError * Sum(blocks.errors.learned);
+}
+
+Result<Coding> ChooseCodingOfWhole(const HeadRows& head, const ModelData& model, int quality_index,
+                                   const CodedInBlocks& blocks, size_t learned_bytes, const Latents& latents) {
+  const double weight = ErrorWeight(head.header(), quality_index);
+  const double dct_cost = 8 * static_cast<double>(blocks.bytes) + weight * Sum(blocks.errors.dct);
+  SampledError learned(head, model, quality_index, latents, blocks.errors);
+  double more = 0;  // that the learned coding costs
+  for (int draws = SampledError::kFewest; draws <= SampledError::kMost; draws *= 2) {
+    LICHEN_ASSIGN_OR_RETURN(const SampledError::Estimate error, learned.Measure(draws));
+    more = 8 * static_cast<double>(learned_bytes) + weight * error.sum - dct_cost;
+    if (error.draws == 0) break;
+    // A few draws may happen to be alike.
+    const double usual = kDrawDeviation * dct_cost, seen = weight * weight * error.variance;
+    const double variance = ((draws - 1) * seen + kUsualDraws * usual * usual) / (draws - 1 + kUsualDraws);
+    if (ExpectedLoss(more, std::sqrt(variance / draws)) < kWorthLooking * dct_cost) break;
+  }
+  return more > 0 ? Coding::kDct : Coding::kLearned;
+}
+
 uint32_t HeadHeight(const ImageHeader& picture) {
-  constexpr uint64_t kMostRows = 1024, kMostBytes = uint64_t{64} << 20;
-  const uint64_t rows = std::clamp<uint64_t>(kMostBytes / picture.RowBytes(), 1, kMostRows);
+  constexpr uint64_t kMostBytes = uint64_t{64} << 20;
+  const uint64_t rows = std::clamp<uint64_t>(kMostBytes / picture.RowBytes(), 1, kMostHeadRows);
   return static_cast<uint32_t>(std::min<uint64_t>(rows, picture.height));
 }
 

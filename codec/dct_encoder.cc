@@ -25,7 +25,7 @@ struct Lane {
 }  // namespace
 
 Result<std::vector<uint8_t>> EncodeDct(PictureRows& rows, const bitstream::Header& picture,
-                                       const EncodeOptions& options) {
+                                       const EncodeOptions& options, BlockErrors* block_errors) {
   bitstream::Header header = picture;
   header.model_id = {};  // it needs none
   const int columns = static_cast<int>(bitstream::TileColumns(header));
@@ -53,11 +53,14 @@ Result<std::vector<uint8_t>> EncodeDct(PictureRows& rows, const bitstream::Heade
         lane.tile.planes = PlanesOf(header);
         lane.tile.step = step;
         const int stride = lane.tile.columns * kBlockSide;
-        lane.rgb.resize(static_cast<size_t>(stride) * blocks_down * kBlockSide * 3);
-        for (int y = 0; y < blocks_down * kBlockSide; ++y) {
-          rows.GetFloats(top + y, left, stride, lane.rgb.data() + static_cast<size_t>(y) * stride * 3);
+        lane.rgb.resize(static_cast<size_t>(stride) * kBlockSide * 3);
+        for (int block = 0; block < blocks_down; ++block) {
+          for (int y = 0; y < kBlockSide; ++y) {
+            rows.GetFloats(top + block * kBlockSide + y, left, stride,
+                           lane.rgb.data() + static_cast<size_t>(y) * stride * 3);
+          }
+          QuantiseRow(lane.rgb.data(), stride, quantiser, block, &lane.tile, block_errors);
         }
-        QuantiseTile(lane.rgb.data(), stride, quantiser, &lane.tile);
         tiles[static_cast<size_t>(row) * columns + first + i] = EncodeTile(lane.tile);
       });
       const double done = (double{1} * row * columns + first + count) / (double{1} * tile_rows * columns);
@@ -74,7 +77,7 @@ uint64_t DctEncodeMemory(const bitstream::Header& header, int threads) {
   const int width = TileSide(header, header.width), height = TileSide(header, header.height);
   const int columns = static_cast<int>(bitstream::TileColumns(header));
   const int lanes = ThreadsForTiles(threads, columns, int64_t{header.width} * height);
-  const uint64_t rgb = CoefficientsOf(width, height, 3) * sizeof(float);
+  const uint64_t rgb = CoefficientsOf(width, kBlockSide, 3) * sizeof(float);  // a row of blocks
   const uint64_t tile =
       DctTileMemory(width, height, PlanesOf(header)) + DctSymbolMemory(width, height, PlanesOf(header)) + rgb;
   const uint64_t canvas = (static_cast<uint64_t>(height) + kLatentPixels) * (uint64_t{header.width} + kLatentPixels) *

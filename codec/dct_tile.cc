@@ -12,6 +12,7 @@
 #include "bitstream/byte_writer.h"
 #include "bitstream/rans.h"
 #include "codec/fixed_point.h"
+#include "codec/vectorised.h"
 
 namespace lichen {
 namespace {
@@ -90,6 +91,8 @@ struct PlaneContexts {
 
 class BitsOut {
  public:
+  explicit BitsOut(size_t expected) { rans_.Reserve(expected); }
+
   uint32_t Bit(AdaptiveBit& probability, uint32_t bit) {
     rans_.PutBit(probability, bit);
     return bit;
@@ -345,8 +348,7 @@ float Rounding(DctQuantiser quantiser, int magnitudes_around, float magnitude) {
 void QuantisePlane(const float* coefficients, const int16_t* left, const int16_t* above, const int16_t* before,
                    float inverse_step, DctQuantiser quantiser, int16_t* quantised) {
   const auto quantise = [&](int i, float rounding) {
-    const float magnitude =
-        std::min(std::floor(std::abs(coefficients[i]) * inverse_step + rounding), static_cast<float>(kMaxLevel));
+    const int magnitude = std::min(static_cast<int>(std::abs(coefficients[i]) * inverse_step + rounding), kMaxLevel);
     quantised[i] = static_cast<int16_t>(coefficients[i] < 0 ? -magnitude : magnitude);
   };
   quantise(0, 0.5f);
@@ -363,6 +365,47 @@ void QuantisePlane(const float* coefficients, const int16_t* left, const int16_t
   }
 }
 
+LICHEN_VECTORISED
+float WeighedSquares(const float* coefficients, const float* weights) {
+  float sums[8] = {};
+  for (int i = 0; i < kBlockSize; i += 8) {
+    for (int n = 0; n < 8; ++n) sums[n] += weights[i + n] * coefficients[i + n] * coefficients[i + n];
+  }
+  return ((sums[0] + sums[1]) + (sums[2] + sums[3])) + ((sums[4] + sums[5]) + (sums[6] + sums[7]));
+}
+
+/// Of `count` samples, a multiple of 8. decoded: as ClampSample gives them; original: -0.5 to 0.5, `step` apart
+LICHEN_VECTORISED
+float SquaredError(const int32_t* decoded, const float* original, int step, int count) {
+  float sums[8] = {};
+  for (int i = 0; i < count; i += 8) {
+    for (int n = 0; n < 8; ++n) {
+      const int level = (decoded[i + n] + (1 << 19)) >> 20;
+      const float error = original[(i + n) * step] * 255.0f + 127.5f - static_cast<float>(level);
+      sums[n] += error * error;
+    }
+  }
+  return ((sums[0] + sums[1]) + (sums[2] + sums[3])) + ((sums[4] + sums[5]) + (sums[6] + sums[7]));
+}
+
+/// The squared error of a block as a decoder gives it. rgb: its first pixel, in rows of `stride`
+float DecodedError(const int16_t* block, int planes, int step, const float* rgb, int stride) {
+  int16_t samples[3][kBlockSize];
+  int32_t decoded[3 * kBlockSize];
+  for (int plane = 0; plane < planes; ++plane) InverseDct(block + plane * kBlockSize, step, samples[plane]);
+  if (planes == 3) {
+    RotateBack(samples[0], samples[1], samples[2], kBlockSize, decoded);
+  } else {
+    ClampGray(samples[0], kBlockSize, decoded);
+  }
+  const int row = kBlockSide * planes;
+  float sum = 0;
+  for (int y = 0; y < kBlockSide; ++y) {
+    sum += SquaredError(decoded + y * row, rgb + static_cast<size_t>(y) * stride * 3, 3 / planes, row);
+  }
+  return sum;
+}
+
 }  // namespace
 
 double LambdaAtQuality(int quality_index) { return 0.0004 * std::pow(800.0, quality_index / double{kMaxQualityIndex}); }
@@ -372,37 +415,51 @@ int StepAtQuality(int quality_index) {
   return static_cast<int>(std::lround(kStepsPerLevel * 5.7 / std::sqrt(LambdaAtQuality(quality_index))));
 }
 
-void QuantiseTile(const float* rgb, int stride, DctQuantiser quantiser, DctTile* tile) {
-  tile->quantised.resize(static_cast<size_t>(tile->rows) * tile->columns * tile->BlockSize());
+void QuantiseTile(const float* rgb, int stride, DctQuantiser quantiser, DctTile* tile, BlockErrors* errors) {
+  for (int row = 0; row < tile->rows; ++row) {
+    QuantiseRow(rgb + static_cast<size_t>(row) * stride * kBlockSide * 3, stride, quantiser, row, tile, errors);
+  }
+}
+
+void QuantiseRow(const float* rgb, int stride, DctQuantiser quantiser, int row, DctTile* tile, BlockErrors* errors) {
+  const size_t blocks = static_cast<size_t>(tile->rows) * tile->columns;
+  tile->quantised.resize(blocks * tile->BlockSize());
+  if (errors != nullptr) errors->squared.resize(blocks), errors->weighed.resize(blocks);
   const float inverse_step = static_cast<float>(kStepsPerLevel) / static_cast<float>(tile->step);
   float planes[3][kBlockSize], coefficients[kBlockSize];
-  for (int row = 0; row < tile->rows; ++row) {
-    for (int column = 0; column < tile->columns; ++column) {
-      const float* from = rgb + (static_cast<size_t>(row) * stride + column) * kBlockSide * 3;
-      for (int y = 0; y < kBlockSide; ++y) {
-        const float* pixels = from + static_cast<size_t>(y) * stride * 3;
-        if (tile->planes == 3) {
-          RotateColours(pixels, kBlockSide, kBlockSize, planes[0] + y * kBlockSide);
-        } else {
-          for (int x = 0; x < kBlockSide; ++x) planes[0][y * kBlockSide + x] = pixels[3 * x] * 255.0f - 0.5f;
-        }
-      }
-      int16_t* block = tile->Block(row, column);
-      for (int plane = 0; plane < tile->planes; ++plane) {
-        const int at = plane * kBlockSize;
-        ForwardDct(planes[plane], coefficients);
-        QuantisePlane(coefficients, column > 0 ? tile->Block(row, column - 1) + at : kNoBlock,
-                      row > 0 ? tile->Block(row - 1, column) + at : kNoBlock,
-                      plane > 0 ? block + at - kBlockSize : kNoBlock, inverse_step, quantiser, block + at);
+  for (int column = 0; column < tile->columns; ++column) {
+    const float* from = rgb + static_cast<size_t>(column) * kBlockSide * 3;
+    for (int y = 0; y < kBlockSide; ++y) {
+      const float* pixels = from + static_cast<size_t>(y) * stride * 3;
+      if (tile->planes == 3) {
+        RotateColours(pixels, kBlockSide, kBlockSize, planes[0] + y * kBlockSide);
+      } else {
+        for (int x = 0; x < kBlockSide; ++x) planes[0][y * kBlockSide + x] = pixels[3 * x] * 255.0f - 0.5f;
       }
     }
+    int16_t* block = tile->Block(row, column);
+    float weighed = 0;
+    for (int plane = 0; plane < tile->planes; ++plane) {
+      const int at = plane * kBlockSize;
+      ForwardDct(planes[plane], coefficients);
+      QuantisePlane(coefficients, column > 0 ? tile->Block(row, column - 1) + at : kNoBlock,
+                    row > 0 ? tile->Block(row - 1, column) + at : kNoBlock,
+                    plane > 0 ? block + at - kBlockSize : kNoBlock, inverse_step, quantiser, block + at);
+      if (errors != nullptr) weighed += WeighedSquares(coefficients, errors->weights + at);
+    }
+    if (errors == nullptr) continue;
+    const size_t index = static_cast<size_t>(row) * tile->columns + column;
+    errors->squared[index] = DecodedError(block, tile->planes, tile->step, from, stride);
+    errors->weighed[index] = weighed;
   }
 }
 
 std::vector<uint8_t> EncodeTile(const DctTile& tile) {
   std::vector<uint8_t> bytes;
   bitstream::ByteWriter(&bytes).WriteU16(static_cast<uint16_t>(tile.step));
-  BitsOut bits;
+  // Of each block at least three numbers and the mean, and of each value whether it is 0, its length and its sign.
+  const auto others = tile.quantised.size() - std::count(tile.quantised.begin(), tile.quantised.end(), 0);
+  BitsOut bits(tile.quantised.size() / 4 + 8 * others);
   Walk<BitsOut>(bits, const_cast<DctTile&>(tile)).Run();  // which writes back what it reads
   const std::vector<uint8_t> stream = bits.Finish();
   bytes.insert(bytes.end(), stream.begin(), stream.end());

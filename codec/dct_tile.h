@@ -50,10 +50,20 @@ enum class DctQuantiser {
   kByContext  // a wider one where a coefficient other than 0 is unlikely, which costs more
 };
 
+/// What QuantiseTile tells of each block, [rows][columns].
+struct BlockErrors {
+  const float* weights = nullptr;  // of squared coefficients, by plane and index: [3][64]
+  std::vector<float> squared;      // errors of the samples that a decoder gives, of 8 bits, in levels, summed
+  std::vector<float> weighed;      // squared coefficients before quantisation, summed by the weights
+};
+
 /// Transforms and quantises a tile.
 /// rgb      [height][stride][3] as the analysis transform takes it, -0.5 to 0.5; height and stride cover whole blocks
 /// tile     columns, rows, planes and step are set; receives the coefficients
-void QuantiseTile(const float* rgb, int stride, DctQuantiser quantiser, DctTile* tile);
+/// errors   may be null; weights are set
+void QuantiseTile(const float* rgb, int stride, DctQuantiser quantiser, DctTile* tile, BlockErrors* errors = nullptr);
+/// The same for one row of blocks, after those above it. rgb: of its pixels
+void QuantiseRow(const float* rgb, int stride, DctQuantiser quantiser, int row, DctTile* tile, BlockErrors* errors);
 
 /// The bytes of a tile.
 std::vector<uint8_t> EncodeTile(const DctTile& tile);

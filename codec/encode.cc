@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
 #include <cstring>
+#include <future>
 #include <memory>
 #include <new>
 #include <optional>
@@ -14,6 +15,7 @@
 #include "codec/memory_estimate.h"
 #include "codec/model_data.h"
 #include "codec/picture_rows.h"
+#include "codec/sampled_error.h"
 #include "codec/scratch.h"
 #include "codec/target.h"
 #include "codec/tile_encoder.h"
@@ -109,6 +111,9 @@ class Encoder {
     return bitstream::WriteContainer(header_, tiles, *attachments);
   }
 
+  /// Of a picture of one tile, after Run.
+  const Latents& latents() const { return tiles_.latents(); }
+
  private:
   /// The share of the canvas that rows x columns cover.
   double Area(Span rows, Span columns) const {
@@ -191,14 +196,15 @@ Result<std::vector<uint8_t>> EncodeLearned(RowSource& source, const EncodeOption
   return Encoder(analysis, options, header, model, workers).Run();
 }
 
-/// Coefficients of a block transform, at the quality or target of the options. kept: as above
+/// Coefficients of a block transform, at the quality or target of the options. kept: as above; block_errors: as for
+/// EncodeDct, without a target
 Result<std::vector<uint8_t>> EncodeBlocks(RowSource& source, const EncodeOptions& options, bitstream::Header header,
-                                          uint64_t kept = 0) {
+                                          uint64_t kept = 0, BlockErrors* block_errors = nullptr) {
   const uint64_t memory = kept + DctEncodeMemory(header, options.threads);
   LICHEN_RETURN_IF_ERROR(CheckMemory(memory, options.max_memory_bytes, "encoding"));
   if (!HasTarget(options)) {
     PictureRows rows(source, header);
-    return EncodeDct(rows, header, options);
+    return EncodeDct(rows, header, options, block_errors);
   }
   LICHEN_ASSIGN_OR_RETURN(const std::unique_ptr<RowSource> repeatable, MakeRepeatable(source, true));
   PictureRows rows(*repeatable, header);
@@ -235,7 +241,10 @@ Result<std::vector<uint8_t>> EncodeEitherToTarget(RowSource& source, const Encod
     EncodeOptions at_quality = options;
     at_quality.quality = found.quality_index * 100.0 / kMaxQualityIndex;
     at_quality.progress = PartOf(options.progress, 0.8, 1);
-    LICHEN_ASSIGN_OR_RETURN(const Coding coding, ChooseCoding(head, at_quality));
+    Coding coding = Coding::kLearned;
+    if (IsWorthATrial(head, at_quality.quality)) {
+      LICHEN_ASSIGN_OR_RETURN(coding, ChooseCoding(head, at_quality));
+    }
     if (coding == Coding::kLearned) {
       if (options.progress && !options.progress(1)) return Status(StatusCode::kCancelled, "cancelled");
       return learned;
@@ -248,16 +257,60 @@ Result<std::vector<uint8_t>> EncodeEitherToTarget(RowSource& source, const Encod
   return blocks.ok() || tell_of_blocks || blocks.status().code() == StatusCode::kCancelled ? blocks : learned;
 }
 
+/// A picture for which IsChosenWhole: by the block transform, and unless that is surely the better by the networks,
+/// too. head: holds all rows; kept: as above
+Result<std::vector<uint8_t>> EncodeWhole(const HeadRows& head, const EncodeOptions& options,
+                                         const bitstream::Header& header, uint64_t kept) {
+  // Neither loading a model nor one tile of blocks can use a second thread.
+  auto loading = std::async(options.threads == 1 ? std::launch::deferred : std::launch::async,
+                            [] { return DefaultModel(ModelParts::kAll); });
+  EncodeOptions part = options;
+  part.progress = PartOf(options.progress, 0, 0.2);
+  BlockErrors errors;
+  errors.weights = LostDetail();
+  HeadReader reader(head);
+  LICHEN_ASSIGN_OR_RETURN(std::vector<uint8_t> blocks, EncodeBlocks(reader, part, header, kept, &errors));
+  const CodedInBlocks coded = {blocks.size(), MapErrors(errors, head.header())};
+  const auto quality_index = static_cast<int>(header.quality_index);
+  if (IsSurelyDct(head.header(), quality_index, coded)) {
+    if (options.progress && !options.progress(1)) return Status(StatusCode::kCancelled, "cancelled");
+    return blocks;
+  }
+  LICHEN_ASSIGN_OR_RETURN(const std::shared_ptr<const Model> loaded, loading.get());
+  const ModelData& model = DataOf(*loaded);
+  const uint64_t memory = kept + blocks.size() + EncodeMemory(model, header, FastestPrecision(), options.threads) +
+                          SampledError::Memory(model);
+  LICHEN_RETURN_IF_ERROR(reader.Rewind());
+  part.progress = PartOf(options.progress, 0.2, 1);
+  if (memory > options.max_memory_bytes) {  // parts may fit
+    LICHEN_ASSIGN_OR_RETURN(const Coding coding, ChooseCoding(head, options));
+    return coding == Coding::kDct ? std::move(blocks) : EncodeLearned(reader, part, header, model, kept);
+  }
+  bitstream::Header learned_header = header;
+  learned_header.model_id = model.id;
+  Workers workers(EncodingThreads(options, header));
+  Analysis analysis(reader, learned_header, model, workers, false);
+  Encoder encoder(analysis, part, learned_header, model, workers);
+  LICHEN_ASSIGN_OR_RETURN(std::vector<uint8_t> learned, encoder.Run());
+  LICHEN_ASSIGN_OR_RETURN(const Coding coding,
+                          ChooseCodingOfWhole(head, model, quality_index, coded, learned.size(), encoder.latents()));
+  return coding == Coding::kDct ? std::move(blocks) : std::move(learned);
+}
+
 Result<std::vector<uint8_t>> EncodeEither(RowSource& source, const EncodeOptions& options,
-                                          const bitstream::Header& header, const ModelData& model) {
-  if (HasTarget(options)) return EncodeEitherToTarget(source, options, header, model);
+                                          const bitstream::Header& header) {
   const uint64_t kept = HeadMemory(source.header());
   LICHEN_RETURN_IF_ERROR(CheckMemory(kept, options.max_memory_bytes, "encoding"));
   HeadRows head(source);
   LICHEN_RETURN_IF_ERROR(head.ReadHead());
-  LICHEN_ASSIGN_OR_RETURN(const Coding coding, ChooseCoding(head, options));
-  return coding == Coding::kDct ? EncodeBlocks(head, options, header, kept)
-                                : EncodeLearned(head, options, header, model, kept);
+  Coding coding = Coding::kLearned;
+  if (IsWorthATrial(head, options.quality)) {
+    if (IsChosenWhole(header)) return EncodeWhole(head, options, header, kept);
+    LICHEN_ASSIGN_OR_RETURN(coding, ChooseCoding(head, options));
+  }
+  if (coding == Coding::kDct) return EncodeBlocks(head, options, header, kept);
+  LICHEN_ASSIGN_OR_RETURN(const std::shared_ptr<const Model> model, DefaultModel(ModelParts::kEncoding));
+  return EncodeLearned(head, options, header, DataOf(*model), kept);
 }
 
 /// An image's rows.
@@ -287,15 +340,16 @@ Result<std::vector<uint8_t>> Encode(RowSource& source, const EncodeOptions& opti
     LICHEN_RETURN_IF_ERROR(CheckPicture(source.header()));
     LICHEN_ASSIGN_OR_RETURN(const bitstream::Header header, MakeHeader(source.header(), options));
     if (options.coding == Coding::kDct) return EncodeBlocks(source, options, header);
+    // Where 16 bits matter, in smooth gradients, the blocks of the transform would show before the networks' error
+    // does.
+    const bool either = options.coding == Coding::kAuto && !options.model && source.header().bit_depth == 8;
+    if (either && !HasTarget(options)) return EncodeEither(source, options, header);
     std::shared_ptr<const Model> model = options.model;
     if (!model) {
       LICHEN_ASSIGN_OR_RETURN(model, DefaultModel(ModelParts::kEncoding));
     }
-    // Where 16 bits matter, in smooth gradients, the blocks of the transform would show before the networks' error
-    // does.
-    const bool either = options.coding == Coding::kAuto && !options.model && source.header().bit_depth == 8;
-    return either ? EncodeEither(source, options, header, DataOf(*model))
-                  : EncodeLearned(source, options, header, DataOf(*model));
+    if (either) return EncodeEitherToTarget(source, options, header, DataOf(*model));
+    return EncodeLearned(source, options, header, DataOf(*model));
   } catch (const std::bad_alloc&) {
     return Status(StatusCode::kOutOfMemory, "not enough memory to encode this picture");
   } catch (const std::exception& error) {

@@ -59,6 +59,9 @@ class TileEncoder {
     return entropy_model_.Encode(tile, z_.data(), h, w, &latents_, shared);
   }
 
+  /// What a decoder will get from the last tile.
+  const Latents& latents() const { return latents_; }
+
  private:
   const ModelData& model_;
   QualityTables tables_;
@@ -102,6 +105,9 @@ class TileRowEncoder {
     }
     return Status();
   }
+
+  /// What a decoder will get from the last tile of the first thread. REQUIRES: Encode
+  const Latents& latents() const { return encoders_[0]->latents(); }
 
  private:
   const ModelData& model_;

@@ -4,8 +4,10 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 
+#include "codec/dct_tile.h"
 #include "test_data.h"
 
 namespace lichen {
@@ -61,6 +63,135 @@ TEST(HeadRowsTest, AllRowsComeOnceAndAgainAfterARewind) {
     }
     ASSERT_TRUE(head.Rewind().ok());
   }
+}
+
+TEST(HeadReaderTest, ReadsTheSameRowsAgain) {
+  const Image image = SyntheticImage(10, 20);
+  test::ImageRows rows(image);
+  HeadRows head(rows);
+  ASSERT_TRUE(head.ReadHead().ok());
+  HeadReader one(head), other(head);
+  std::vector<uint8_t> row(30);
+  for (int pass = 0; pass < 2; ++pass) {
+    for (size_t y = 0; y < 20; ++y) {
+      for (HeadReader* reader : {&one, &other}) {
+        ASSERT_TRUE(reader->ReadRow(row.data()).ok());
+        ASSERT_EQ(std::memcmp(row.data(), image.pixels.data() + y * 30, 30), 0) << y;
+      }
+    }
+    ASSERT_TRUE(one.Rewind().ok());
+    ASSERT_TRUE(other.Rewind().ok());
+  }
+  EXPECT_EQ(rows.rows_read, 20u);
+}
+
+TEST(CodingChoiceTest, SmallPicturesOfOneTileAreChosenWhole) {
+  bitstream::Header header;
+  header.width = 1024;
+  header.height = 1024;
+  header.bit_depth = 8;
+  header.tile_size_log2 = 10;
+  EXPECT_TRUE(IsChosenWhole(header));
+  header.width = 1025;
+  EXPECT_FALSE(IsChosenWhole(header));
+  header.width = 256;
+  header.tile_size_log2 = 8;
+  EXPECT_FALSE(IsChosenWhole(header));
+  header.height = 256;
+  EXPECT_TRUE(IsChosenWhole(header));
+  header.bit_depth = 16;
+  EXPECT_FALSE(IsChosenWhole(header));
+  header.bit_depth = 8;
+  header.tile_size_log2 = 15;
+  header.width = 10000;
+  EXPECT_FALSE(IsChosenWhole(header));
+}
+
+/// Rate and weighed error, as the choice means them.
+double CostOf(const Image& image, const std::vector<uint8_t>& file, double quality) {
+  const Image decoded = Decode(file.data(), file.size(), {}).value();
+  const double samples = double{1} * image.width * image.height * (image.channels <= 2 ? 1 : 3);
+  double error = 0;
+  for (uint32_t i = 0; i < image.width * image.height; ++i) {
+    for (int c = 0; c < (image.channels <= 2 ? 1 : 3); ++c) {
+      error += std::pow(
+          double{1} * image.pixels[size_t{i} * image.channels + c] - decoded.pixels[size_t{i} * decoded.channels + c],
+          2);
+    }
+  }
+  return 8.0 * static_cast<double>(file.size()) / (double{1} * image.width * image.height) +
+         LambdaAtQuality(static_cast<int>(std::lround(quality * 8.96))) * error / samples;
+}
+
+TEST(CodingChoiceTest, TheFileIsTheBetterOfTheTwo) {
+  Image alpha = SyntheticImage(200, 150, 4);
+  alpha.icc = {1, 2, 3};
+  for (const Image& image : {SyntheticImage(300, 260), SyntheticImage(150, 200, 1), alpha, Screen(200, 190)}) {
+    for (const double quality : {65, 80, 90, 100}) {
+      EncodeOptions options;
+      options.quality = quality;
+      const auto chosen = Encode(image, options);
+      options.coding = Coding::kLearned;
+      const auto learned = Encode(image, options);
+      options.coding = Coding::kDct;
+      const auto blocks = Encode(image, options);
+      ASSERT_TRUE(chosen.ok() && learned.ok() && blocks.ok());
+      const double by_networks = CostOf(image, *learned, quality), by_blocks = CostOf(image, *blocks, quality);
+      EXPECT_TRUE(*chosen == *learned || *chosen == *blocks) << "as the others are, byte for byte";
+      EXPECT_LE(CostOf(image, *chosen, quality), 1.002 * std::min(by_networks, by_blocks))
+          << image.channels << " channels, quality " << quality << ": " << by_networks << " or " << by_blocks;
+    }
+  }
+}
+
+TEST(CodingChoiceTest, ThreadsMakeNoDifference) {
+  for (const double quality : {65, 85, 100}) {
+    const Image image = SyntheticImage(400, 300);
+    EncodeOptions options;
+    options.quality = quality;
+    options.threads = 1;
+    const auto one = Encode(image, options);
+    options.threads = 3;
+    const auto three = Encode(image, options);
+    ASSERT_TRUE(one.ok() && three.ok());
+    EXPECT_EQ(*one, *three) << quality;
+  }
+}
+
+TEST(CodingChoiceTest, ProgressGrowsAndCanCancel) {
+  for (const Image& image : {SyntheticImage(300, 200), Screen(300, 200)}) {
+    EncodeOptions options;
+    options.quality = 80;
+    double last = 0;
+    int calls = 0;
+    options.progress = [&](double share) {
+      EXPECT_GE(share, last);
+      last = share;
+      ++calls;
+      return true;
+    };
+    ASSERT_TRUE(Encode(image, options).ok());
+    EXPECT_EQ(last, 1);
+    EXPECT_GT(calls, 1);
+    int left = calls;
+    options.progress = [&](double) { return --left > 0; };
+    EXPECT_EQ(Encode(image, options).status().code(), StatusCode::kCancelled);
+  }
+}
+
+TEST(CodingChoiceTest, LittleMemoryIsEnoughForATrialOfParts) {
+  const Image image = SyntheticImage(900, 900);
+  EncodeOptions options;
+  options.quality = 70;
+  options.coding = Coding::kLearned;
+  uint64_t least = uint64_t{1} << 20;  // for the learned coding
+  do {
+    options.max_memory_bytes = least += uint64_t{4} << 20;
+  } while (options.max_memory_bytes < uint64_t{400} << 20 &&
+           Encode(image, options).status().code() == StatusCode::kLimitExceeded);
+  options.coding = Coding::kAuto;
+  options.max_memory_bytes = least + 900 * 900 * 3;  // and the rows
+  EXPECT_TRUE(Encode(image, options).ok());
 }
 
 TEST(CodingChoiceTest, ScreenContentIsCodedInBlocks) {

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstdlib>
 #include <random>
 
@@ -122,6 +123,43 @@ TEST(DctTileTest, TheStepFollowsTheQuality) {
   EXPECT_EQ(StepAtQuality(896), 645);  // 10
   for (int i = 1; i <= 896; ++i) EXPECT_LT(StepAtQuality(i), StepAtQuality(i - 1));
   EXPECT_NEAR(LambdaAtQuality(896), 0.32, 1e-9);
+}
+
+TEST(DctTileTest, ErrorsAreThoseOfTheSamples) {
+  std::mt19937 random(6);
+  constexpr int kSide = 32;
+  std::vector<float> rgb(kSide * kSide * 3);
+  for (float& v : rgb) v = static_cast<float>(random() % 100) / 255 - 0.2f;
+  DctTile tile = Empty(kSide / 8, kSide / 8, 3);
+  tile.step = 20 * kStepsPerLevel;
+  std::vector<float> weights(3 * kBlockSize, 0.0f);
+  weights[2 * kBlockSize] = 3;  // the mean of the last plane
+  BlockErrors errors;
+  errors.weights = weights.data();
+  QuantiseTile(rgb.data(), kSide, DctQuantiser::kByContext, &tile, &errors);
+  ASSERT_EQ(errors.squared.size(), 16u);
+  ASSERT_EQ(errors.weighed.size(), 16u);
+  for (int block = 0; block < 16; ++block) {
+    int16_t samples[3][kBlockSize];
+    for (int plane = 0; plane < 3; ++plane) {
+      InverseDct(tile.Block(block / 4, block % 4) + plane * kBlockSize, tile.step, samples[plane]);
+    }
+    int32_t decoded[3 * kBlockSize];
+    RotateBack(samples[0], samples[1], samples[2], kBlockSize, decoded);
+    double squared = 0, mean = 0;
+    for (int i = 0; i < kBlockSize; ++i) {
+      const float* pixel = rgb.data() + ((block / 4 * 8 + i / 8) * kSide + block % 4 * 8 + i % 8) * 3;
+      float planes[3];
+      RotateColours(pixel, 1, 1, planes);
+      for (int c = 0; c < 3; ++c) {
+        squared += std::pow(pixel[c] * 255 + 127.5 - std::round(decoded[3 * i + c] / double{1 << 20}), 2);
+      }
+      mean += planes[2] / 8;
+    }
+    EXPECT_GT(squared, 0);
+    EXPECT_NEAR(errors.squared[block] / squared, 1, 0.001);
+    EXPECT_NEAR(errors.weighed[block], 3 * mean * mean, 0.01 * mean * mean + 0.01);
+  }
 }
 
 TEST(DctTileTest, AWiderDeadZoneLeavesFewerCoefficients) {

@@ -51,8 +51,8 @@ using ProgressCallback = std::function<bool(double)>;
 
 /// How a file holds its picture.
 enum class Coding {
-  kAuto,     // to encode: whichever of the others costs less at the quality, as tried on parts of the picture's top 1024
-             // rows; kLearned for samples of 16 bits, and when a model is given
+  kAuto,     // to encode: whichever of the others costs less at the quality, as tried on all of a picture of up to 2^20
+             // pixels and one tile, or on parts of a larger one's top 1024 rows; kLearned for samples of 16 bits, and when a model is given
   kLearned,  // latents of the networks: the best for photographs up to about 37 dB
   kDct       // a block transform without networks: the best for screen content, and at the highest qualities
 };
