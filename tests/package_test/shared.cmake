@@ -14,6 +14,7 @@ run(${CMAKE_CURRENT_LIST_DIR}/../shared_library_test.sh ${prefix}/${LICHEN_LIBDI
 # The tools find the library beside them, wherever the folder is moved.
 if(TOOLS)
   unset(ENV{LD_LIBRARY_PATH})
+  file(REMOVE_RECURSE ${WORK}/moved)  # of a run that failed
   file(RENAME ${prefix} ${WORK}/moved)
   run(${WORK}/moved/bin/lichen-enc --quiet ${SOURCE}/tests/data/colosseum.png ${WORK}/photo.lic)
   run(${WORK}/moved/bin/lichen-dec --info ${WORK}/photo.lic)
