@@ -24,7 +24,6 @@ constexpr uint64_t kMostPixelsOfWhole = 1 << 20;
 // Of whole pictures, by experiment (docs/performance.md).
 constexpr double kLeastRate = 0.8;       // of the networks, in parts of the block transform's,
 constexpr double kLeastError = 1 / 1.5;  // and their error, in parts of what is likely
-constexpr double kLeastGain = 0.01;      // of the cost, below which the networks' picture is kept: it looks better
 constexpr double kWorthLooking = 0.001;  // of the cost, that a wrong choice may lose on average without a closer look
 constexpr double kDrawDeviation = 0.04;  // of what a single draw tells of the cost, in usual pictures,
 constexpr int kUsualDraws = 12;          // which counts for as many draws
@@ -212,10 +211,10 @@ Result<Coding> ChooseCodingOfWhole(const HeadRows& head, const ModelData& model,
   const double weight = ErrorWeight(head.header(), quality_index);
   const double dct_cost = 8 * static_cast<double>(blocks.bytes) + weight * Sum(blocks.errors.dct);
   SampledError learned(head, model, quality_index, latents, blocks.errors);
-  double more = 0;  // that the learned coding costs, beyond what is let pass
+  double more = 0;  // that the learned coding costs
   for (int draws = SampledError::kFewest; draws <= SampledError::kMost; draws *= 2) {
     LICHEN_ASSIGN_OR_RETURN(const SampledError::Estimate error, learned.Measure(draws));
-    more = 8 * static_cast<double>(learned_bytes) + weight * error.sum - (1 + kLeastGain) * dct_cost;
+    more = 8 * static_cast<double>(learned_bytes) + weight * error.sum - dct_cost;
     if (error.draws == 0) break;
     // A few draws may happen to be alike.
     const double usual = kDrawDeviation * dct_cost, seen = weight * weight * error.variance;
