@@ -19,8 +19,8 @@ namespace lichen {
 
 /// Tensors of transforms that run one after the other, so that they can share them.
 struct TransformMemory {
-  Scratch<float> x, next, middle;
-  Scratch<uint16_t> half, middle_half;
+  Scratch<float> x, next;
+  Scratch<uint8_t> taken, middle;  // what convolutions take, and inside residual blocks, in elements of any type
 };
 
 /// Some layers of a transform, borrowed.
@@ -53,7 +53,7 @@ class Transform {
   /// Borrows `workers`, which share the work of each layer; weights are copied.
   /// memory: null for some of its own; if shared, each call of Next ends the life of what the others returned, except
   /// that it takes the result of the one before as `src`
-  Transform(Layers layers, int quality_index, Precision precision, Workers& workers,
+  Transform(Layers layers, int quality_index, TransformPrecision precision, Workers& workers,
             std::shared_ptr<TransformMemory> memory = nullptr);
   ~Transform();
 
@@ -72,7 +72,7 @@ class Transform {
   Result<const float*> Run(const float* src, int h, int w);
 
   /// Bytes kept for strips of h rows of w columns. own_input: whether they are written to Input
-  static uint64_t Memory(Layers layers, int input_channels, int h, int w, Precision precision, bool own_input);
+  static uint64_t Memory(Layers layers, int input_channels, int h, int w, TransformPrecision precision, bool own_input);
 
  private:
   struct Step;

@@ -314,7 +314,7 @@ double LargestDifference(const Output& a, const Output& b) {
 TEST(TransformTest, StripsEqualTheWhole) {
   std::mt19937 random(42);
   for (int i = 0; i < 60; ++i) {
-    const bool half = i % 2 == 1 && FastestPrecision() == Precision::kBfloat16;
+    const bool half = i % 2 == 1 && FastestPrecision().floats == Precision::kBfloat16;
     const int channels = i % 3 == 0 ? 80 : 3, w = 4 * (1 + static_cast<int>(random() % 9));
     const std::vector<FloatLayer> layers = RandomLayers(channels, random);
     const bool unshuffles = layers[0].type == FloatLayer::Type::kSpaceToDepth;

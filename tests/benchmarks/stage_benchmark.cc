@@ -98,7 +98,7 @@ void LoadModel(benchmark::State& state) {
 BENCHMARK(LoadModel)->Unit(benchmark::kMillisecond);
 
 void RunTransform(benchmark::State& state, const std::vector<FloatLayer>& layers, const std::vector<float>& src, int h,
-                  int w, Precision precision) {
+                  int w, TransformPrecision precision) {
   Workers workers(static_cast<int>(state.range(0)));
   Transform transform(layers, kQualityIndex, precision, workers);
   Must(transform.Run(src.data(), h, w));
@@ -107,7 +107,7 @@ void RunTransform(benchmark::State& state, const std::vector<FloatLayer>& layers
   CountMultiplyAdds(state, MultiplyAdds(layers) * h * w);
 }
 
-void Analysis(benchmark::State& state, Precision precision) {
+void Analysis(benchmark::State& state, TransformPrecision precision) {
   RunTransform(state, Data().g_a, Prepared().x, kHeight, kWidth, precision);
 }
 BENCHMARK_CAPTURE(Analysis, fastest, FastestPrecision())->Arg(1)->Arg(2)->UseRealTime()->Unit(benchmark::kMillisecond);
@@ -118,7 +118,7 @@ void HyperAnalysis(benchmark::State& state) {
 }
 BENCHMARK(HyperAnalysis)->Arg(1)->UseRealTime()->Unit(benchmark::kMillisecond);
 
-void Synthesis(benchmark::State& state, Precision precision) {
+void Synthesis(benchmark::State& state, TransformPrecision precision) {
   RunTransform(state, Data().g_s, Prepared().latents, kLatentHeight, kLatentWidth, precision);
 }
 BENCHMARK_CAPTURE(Synthesis, fastest, FastestPrecision())->Arg(1)->Arg(2)->UseRealTime()->Unit(benchmark::kMillisecond);
@@ -270,7 +270,7 @@ BENCHMARK_CAPTURE(Convolution128, f32, Precision::kFloat32)
     ->Arg(2)
     ->UseRealTime()
     ->Unit(benchmark::kMillisecond);
-BENCHMARK_CAPTURE(Convolution128, fastest, FastestPrecision())
+BENCHMARK_CAPTURE(Convolution128, fastest, FastestPrecision().floats)
     ->Arg(1)
     ->Arg(2)
     ->UseRealTime()
