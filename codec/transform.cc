@@ -459,6 +459,14 @@ uint64_t Transform::Memory(Layers layers, int input_channels, int h, int w, Tran
   return (x + next) * sizeof(float) + kept + inside;
 }
 
+TransformPrecision SynthesisPrecision(Layers g_s) {
+  TransformPrecision precision = FastestPrecision();
+  for (const FloatLayer& layer : g_s) {
+    if (!layer.a.step.empty()) precision.floats = Precision::kFloat32;
+  }
+  return precision;
+}
+
 int MarginOf(Layers layers) {
   int need = 0;
   for (const FloatLayer* layer = layers.end(); layer-- != layers.begin();) {

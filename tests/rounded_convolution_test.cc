@@ -9,9 +9,12 @@
 #include <random>
 
 #include "codec/convolution.h"
+#include "exact_convolution.h"
 
 namespace lichen {
 namespace {
+
+using test::ExactConvolution;
 
 /// What cannot be carried by bytes here, the processor lacking the instructions, is carried by floats alone.
 std::vector<Precision> Carriers() {
@@ -66,55 +69,6 @@ TEST(RoundedConvolutionTest, TheLargestWeightOfAnOutputBecomes127) {
   EXPECT_FLOAT_EQ(rounded.scale[2], 2.0f);
 }
 
-/// A convolution whose numbers are all multiples of powers of 2, so that neither scales nor sums round: steps, scales
-/// and output steps are powers of 2, weights and biases whole multiples of them.
-struct ExactCase {
-  FloatConvolutionData data;
-  std::vector<int> weight, bias;         // in units
-  std::vector<int> scale, output_scale;  // log2
-  std::vector<float> output_step;
-
-  ExactCase(int in, int out, int kernel, bool relu, std::mt19937& random) {
-    data.in = in, data.out = out, data.kernel = kernel, data.relu = relu, data.slope = relu ? 0.25f : 0.0f;
-    const auto between = [&](int low, int high) { return low + static_cast<int>(random() % (high - low + 1)); };
-    std::vector<int> step;
-    for (int i = 0; i < in; ++i) {
-      step.push_back(between(-6, 2));
-      data.step.push_back(std::ldexp(1.0f, step.back()));
-    }
-    const size_t taps = static_cast<size_t>(kernel) * kernel, row = in * taps;
-    const int deviation = static_cast<int>(std::log2(73 * 73 * std::sqrt(row)));  // of sums
-    for (int o = 0; o < out; ++o) {
-      scale.push_back(between(-12, -8));
-      output_scale.push_back(scale.back() + deviation - between(5, 7));
-      output_step.push_back(std::ldexp(1.0f, output_scale.back()));
-      for (size_t i = 0; i < row; ++i) {
-        weight.push_back(i == o % row ? 127 : between(-127, 127));
-        data.weight.push_back(std::ldexp(static_cast<float>(weight.back()), scale.back() - step[i / taps]));
-      }
-      bias.push_back(between(-5000, 5000));
-      data.bias.push_back(std::ldexp(static_cast<float>(bias.back()), scale.back()));
-    }
-  }
-
-  /// Sums in units of the scales, at output row y and column x.
-  int Sum(const std::vector<int8_t>& t, int h, int w, int top, int y, int x, int o) const {
-    const int k = data.kernel;
-    int sum = bias[o];
-    for (int ky = 0; ky < k; ++ky) {
-      for (int kx = 0; kx < k; ++kx) {
-        const int sy = y + ky - top, sx = x + kx - k / 2;
-        if (sy < 0 || sy >= h || sx < 0 || sx >= w) continue;
-        for (int i = 0; i < data.in; ++i) {
-          sum += weight[((static_cast<size_t>(o) * data.in + i) * k + ky) * k + kx] *
-                 t[(static_cast<size_t>(sy) * w + sx) * data.in + i];
-        }
-      }
-    }
-    return sum;
-  }
-};
-
 TEST(RoundedConvolutionTest, EqualsPlainLoopsOfIntegersExactly) {
   std::mt19937 random(5);
   Workers one(1), several(0);
@@ -133,7 +87,7 @@ TEST(RoundedConvolutionTest, EqualsPlainLoopsOfIntegersExactly) {
                            {20, 17, 1, 3, 8, 0, 0},
                            {33, 40, 7, 4, 4, 3, 3}}) {
     for (const bool inner : {true, false}) {  // the first of a block, and the second
-      const ExactCase exact(size.in, size.out, size.kernel, inner, random);
+      const ExactConvolution exact(size.in, size.out, size.kernel, inner, 5, 7, random);
       std::vector<int8_t> t(static_cast<size_t>(size.h) * size.w * size.in);
       for (int8_t& v : t) v = static_cast<int8_t>(static_cast<int>(random() % 255) - 127);
       const int rows = size.top + size.h + size.bottom - size.kernel + 1;
