@@ -11,6 +11,7 @@
 
 #include "codec/dct_decoder.h"
 #include "codec/dct_encoder.h"
+#include "codec/transform.h"
 #include "test_data.h"
 
 namespace lichen {
