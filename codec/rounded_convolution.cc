@@ -9,16 +9,21 @@
 namespace lichen {
 namespace {
 
-/// factors: by weight of a row. Returns the largest magnitude.
+/// factors: by weight of a row. Returns the largest magnitude. Bits of positive floats are in the order of their values,
+/// and the largest of integers is found by vectors.
 LICHEN_VECTORISED
 float MultiplyRow(const float* weights, const float* factors, size_t count, float* products) {
-  float largest = 0;
+  uint32_t largest = 0;
   for (size_t i = 0; i < count; ++i) {
-    const float product = weights[i] * factors[i], magnitude = product < 0 ? -product : product;
-    products[i] = product;
-    largest = magnitude > largest ? magnitude : largest;
+    products[i] = weights[i] * factors[i];
+    uint32_t bits;
+    std::memcpy(&bits, products + i, 4);
+    bits &= 0x7fffffffu;
+    largest = bits > largest ? bits : largest;
   }
-  return largest;
+  float magnitude;
+  std::memcpy(&magnitude, &largest, 4);
+  return magnitude;
 }
 
 /// floor(value / scale + 0.5)

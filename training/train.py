@@ -93,10 +93,11 @@ def main():
         sizes['rounded'] = 1
     net = Lichen(**sizes).to(device).to(memory_format=torch.channels_last)
     if saved:
-        net.load_state_dict({k: v.float() for k, v in weights.items()}, strict=has_steps(weights) or not arg.rounded)
+        net.load_state_dict({k: v.float() for k, v in weights.items()}, strict=not arg.rounded)
     else:
         start_from_klt(net, crops.batch(48))
-    if sizes.get('rounded') and not has_steps(weights):
+    new_steps = has_steps(net.state_dict()) and not has_steps(weights)
+    if new_steps:
         calibrate(net, [(crops.batch(6), torch.linspace(0, 1, 6, device=device)) for _ in range(20)])
     if arg.frozen:
         arg.only = arg.only or 'g_s,h_s,context'
@@ -108,7 +109,7 @@ def main():
     trained = [p for p in net.parameters() if p.requires_grad]
     optimiser = torch.optim.Adam(trained, arg.lr, foreach=True)
     step, average = 0, Average({})
-    if 'optimiser' in saved and not arg.fresh_optimiser:
+    if 'optimiser' in saved and not arg.fresh_optimiser and not new_steps:
         optimiser.load_state_dict(saved['optimiser'])
         step, average = saved['step'], Average(saved['average'])
     forward = net
