@@ -237,14 +237,73 @@ TransformPrecision FastestPrecision() {
 }
 
 struct FloatConvolution::State {
+  using Type = memory::data_type;
+
   Geometry geometry;
-  memory::data_type input, output;
+  Type input, output;
   dnnl::primitive_attr attributes;
   WeightStore weights;
-  memory bias, scales;
+  memory bias, scales;  // scales: with oneDNN 3
   std::vector<Lane> lanes = {};
   std::mutex weights_mutex = {}, prepared_mutex = {};
   std::map<Shape, Prepared> prepared = {};
+
+  State(const FloatConvolutionData& data, Type in, Type out, const Epilogue& epilogue, WeightStore store,
+        const std::vector<float>& biases)
+      : geometry{data.in, data.out, data.kernel, data.stride},
+        input(in),
+        output(out),
+        attributes(Attributes(epilogue)),
+        weights(std::move(store)),
+        bias(Vector(biases)) {
+    if (LICHEN_ONEDNN_3 && !epilogue.scale.empty()) scales = Vector(epilogue.scale);
+  }
+
+  static memory Vector(const std::vector<float>& values) {
+    memory copy({{static_cast<memory::dim>(values.size())}, Type::f32, memory::format_tag::x}, Cpu());
+    std::copy(values.begin(), values.end(), static_cast<float*>(copy.get_data_handle()));
+    return copy;
+  }
+  static memory::dims Dims(const FloatConvolutionData& data) { return {data.out, data.in, data.kernel, data.kernel}; }
+
+  static std::unique_ptr<State> OfFloats(const FloatConvolutionData& data, const Options& options, Epilogue epilogue) {
+    const Type output = options.half_output ? Type::bf16 : Type::f32;
+    if (options.precision != Precision::kBfloat16) {
+      WeightStore store(Dims(data), Type::f32, data.weight);
+      return std::make_unique<State>(data, Type::f32, output, epilogue, std::move(store), data.bias);
+    }
+    std::vector<uint16_t> halves(data.weight.size());
+    FloatToBfloat16(data.weight.data(), halves.size(), halves.data());
+    WeightStore store(Dims(data), Type::bf16, std::move(halves));
+    return std::make_unique<State>(data, Type::bf16, output, epilogue, std::move(store), data.bias);
+  }
+
+  static std::unique_ptr<State> OfIntegers(const FloatConvolutionData& data, const Options& options,
+                                           Epilogue epilogue) {
+    RoundedWeights rounded = RoundWeights(data);
+    std::vector<float> bias = data.bias;
+    // In units of the output, where that is integers too: a positive factor of what the ReLU takes is one of what it
+    // gives.
+    for (size_t o = 0; o < options.output_step.size(); ++o) {
+      bias[o] /= options.output_step[o];
+      rounded.scale[o] /= options.output_step[o];
+    }
+    if (options.precision == Precision::kInt8) {
+      const Type output = options.output_step.empty() ? Type::f32 : Type::s8;  // to which oneDNN rounds, -128 included
+      if (!LICHEN_ONEDNN_3) {
+        for (int o = 0; o < data.out; ++o) bias[o] /= rounded.scale[o];
+      }
+      epilogue.scale = std::move(rounded.scale);
+      WeightStore store(Dims(data), Type::s8, std::move(rounded.weight));
+      return std::make_unique<State>(data, Type::s8, output, epilogue, std::move(store), bias);
+    }
+    epilogue.round = !options.output_step.empty();
+    std::vector<float> floats(rounded.weight.begin(), rounded.weight.end());
+    const size_t row = floats.size() / data.out;
+    for (size_t i = 0; i < floats.size(); ++i) floats[i] *= rounded.scale[i / row];
+    WeightStore store(Dims(data), Type::f32, std::move(floats));
+    return std::make_unique<State>(data, Type::f32, Type::f32, epilogue, std::move(store), bias);
+  }
 
   const Prepared& PreparedFor(const Shape& shape) {
     {
@@ -260,54 +319,9 @@ struct FloatConvolution::State {
 };
 
 FloatConvolution::FloatConvolution(const FloatConvolutionData& data, const Options& options) {
-  using type = memory::data_type;
-  const memory::dims dims = {data.out, data.in, data.kernel, data.kernel};
-  const type input = options.precision == Precision::kInt8       ? type::s8
-                     : options.precision == Precision::kBfloat16 ? type::bf16
-                                                                 : type::f32;
-  type output = options.half_output ? type::bf16 : type::f32;
   Epilogue epilogue;
   epilogue.accumulate = options.accumulate, epilogue.relu = data.relu, epilogue.slope = data.slope;
-  std::vector<float> bias = data.bias;
-  for (size_t o = 0; o < options.output_step.size(); ++o) bias[o] /= options.output_step[o];
-  const auto weights = [&] {
-    if (!data.step.empty()) {
-      RoundedWeights rounded = RoundWeights(data);
-      // Units of the output: a positive factor of what the ReLU takes is one of what it gives.
-      for (size_t o = 0; o < options.output_step.size(); ++o) rounded.scale[o] /= options.output_step[o];
-      if (options.precision == Precision::kInt8) {
-        if (!options.output_step.empty()) output = type::s8;  // rounded by oneDNN, to -128 at the least
-        if (!LICHEN_ONEDNN_3) {
-          for (int o = 0; o < data.out; ++o) bias[o] /= rounded.scale[o];
-        }
-        epilogue.scale = std::move(rounded.scale);
-        return WeightStore(dims, type::s8, std::move(rounded.weight));
-      }
-      epilogue.round = !options.output_step.empty();
-      std::vector<float> floats(rounded.weight.begin(), rounded.weight.end());
-      const size_t row = floats.size() / data.out;
-      for (size_t i = 0; i < floats.size(); ++i) floats[i] *= rounded.scale[i / row];
-      return WeightStore(dims, type::f32, std::move(floats));
-    }
-    if (options.precision != Precision::kBfloat16) return WeightStore(dims, type::f32, data.weight);
-    std::vector<uint16_t> halves(data.weight.size());
-    FloatToBfloat16(data.weight.data(), halves.size(), halves.data());
-    return WeightStore(dims, type::bf16, std::move(halves));
-  };
-  WeightStore store = weights();
-  const auto vector = [&](const std::vector<float>& values) {
-    memory copy({{data.out}, type::f32, memory::format_tag::x}, Cpu());
-    std::copy(values.begin(), values.end(), static_cast<float*>(copy.get_data_handle()));
-    return copy;
-  };
-  const bool scales = LICHEN_ONEDNN_3 && !epilogue.scale.empty();
-  state_.reset(new State{{data.in, data.out, data.kernel, data.stride},
-                         input,
-                         output,
-                         Attributes(epilogue),
-                         std::move(store),
-                         vector(bias),
-                         scales ? vector(epilogue.scale) : memory()});
+  state_ = data.step.empty() ? State::OfFloats(data, options, epilogue) : State::OfIntegers(data, options, epilogue);
 }
 
 FloatConvolution::~FloatConvolution() = default;

@@ -9,8 +9,8 @@
 namespace lichen {
 namespace {
 
-/// factors: by weight of a row. Returns the largest magnitude. Bits of positive floats are in the order of their values,
-/// and the largest of integers is found by vectors.
+/// factors: by weight of a row. Returns the largest magnitude. Bits of positive floats are in the order of their
+/// values, and the largest of integers is found by vectors.
 LICHEN_VECTORISED
 float MultiplyRow(const float* weights, const float* factors, size_t count, float* products) {
   uint32_t largest = 0;
