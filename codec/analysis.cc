@@ -29,13 +29,14 @@ bool FitsKeptBytes(const SplitTransform& g_a, const TileGrid& grid) {
 }
 
 Analysis::Analysis(RowSource& source, const bitstream::Header& header, const ModelData& model, Workers& workers,
-                   bool keep)
+                   bool keep, bool keep_samples)
     : rows_(source, header),
       workers_(workers),
       grid_(header),
       g_a_(model.g_a),
       memory_(std::make_shared<TransformMemory>()),
-      keep_(keep) {
+      keep_(keep),
+      keep_samples_(keep_samples) {
   if (!g_a_.first.empty()) first_.emplace(g_a_.first, 0, FastestPrecision(), workers, memory_);
 }
 
@@ -58,6 +59,14 @@ Result<Strip> Analysis::Next(Span rows) {
   workers_.ForRanges(h, (1 << 14) / w + 1, [&](size_t begin, size_t end) {
     for (size_t y = begin; y < end; ++y) rows_.GetFloats(top + static_cast<int>(y), 0, w, pixels + y * w * 3);
   });
+  if (keep_samples_) {
+    const size_t row = static_cast<size_t>(w) * 3;
+    samples_.resize(static_cast<size_t>(grid_.height()) * kLatentPixels * row);
+    uint16_t* kept = samples_.data() + top * row;
+    workers_.ForRanges(h * row, 1 << 16, [&](size_t begin, size_t end) {
+      for (size_t i = begin; i < end; ++i) kept[i] = static_cast<uint16_t>((pixels[i] + 0.5f) * 65535.0f + 0.5f);
+    });
+  }
   Strip strip = {pixels, h};
   if (first_) {
     LICHEN_ASSIGN_OR_RETURN(strip, first_->Next(pixels, h, rows.end == grid_.height()));

@@ -45,11 +45,16 @@ class Analysis {
   /// every
   ///                  pass
   /// keep             keep the first part's output: more passes will follow, and FitsKeptBytes
-  Analysis(RowSource& source, const bitstream::Header& header, const ModelData& model, Workers& workers, bool keep);
+  /// keep_samples     keep those of all of the canvas
+  Analysis(RowSource& source, const bitstream::Header& header, const ModelData& model, Workers& workers, bool keep,
+           bool keep_samples = false);
 
   const SplitTransform& g_a() const { return g_a_; }
   /// For the second part, which then takes the first one's output where it is.
   const std::shared_ptr<TransformMemory>& memory() const { return memory_; }
+
+  /// [canvas height][canvas width][3], 0..65535, after a pass, if they are kept.
+  const uint16_t* samples() const { return samples_.data(); }
 
   /// Call before each pass. errors: those of the source
   Status Begin();
@@ -75,10 +80,11 @@ class Analysis {
   SplitTransform g_a_;
   std::shared_ptr<TransformMemory> memory_;
   std::optional<Transform> first_;
-  bool keep_;
+  bool keep_, keep_samples_;
   int passes_ = 0;
   std::vector<KeptStrip> strips_;  // of the first pass
   size_t next_strip_ = 0;
+  std::vector<uint16_t> samples_;
 };
 
 }  // namespace lichen

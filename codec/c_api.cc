@@ -264,7 +264,7 @@ lichen_status lichen_encoder_set_coding(lichen_encoder* encoder, lichen_coding c
 
 lichen_status lichen_encoder_set_effort(lichen_encoder* encoder, int effort) {
   return Call(encoder, [&] {
-    if (effort != 0 && effort != 1) return Invalid("the effort must be 0 or 1, not " + std::to_string(effort));
+    if (effort < 0 || effort > lichen::kMaxEffort) return Invalid("the effort must be 0 to 3, not " + std::to_string(effort));
     encoder->options.effort = effort;
     return Status();
   });

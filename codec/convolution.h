@@ -18,6 +18,11 @@ namespace lichen {
 /// bits, with exact sums.
 enum class Precision { kFloat32, kBfloat16, kInt8 };
 
+/// Bytes of an element.
+constexpr size_t SizeOf(Precision precision) {
+  return precision == Precision::kInt8 ? 1 : precision == Precision::kBfloat16 ? 2 : sizeof(float);
+}
+
 /// What a transform computes in.
 struct TransformPrecision {
   Precision floats = Precision::kFloat32;  // kFloat32 or kBfloat16: all but what has steps

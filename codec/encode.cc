@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <future>
 #include <memory>
@@ -15,6 +16,7 @@
 #include "codec/memory_estimate.h"
 #include "codec/model_data.h"
 #include "codec/picture_rows.h"
+#include "codec/refinement.h"
 #include "codec/sampled_error.h"
 #include "codec/scratch.h"
 #include "codec/target.h"
@@ -28,7 +30,7 @@ namespace lichen {
 namespace {
 
 constexpr uint32_t kMaxSide = 1 << 24;
-constexpr int kMaxEffort = 1;
+constexpr std::array<int, kMaxEffort + 1> kIterations = {0, 0, 50, 200};  // of refinement, by effort
 
 Status Invalid(const std::string& message) { return Status(StatusCode::kInvalidArgument, message); }
 
@@ -51,7 +53,7 @@ Result<bitstream::Header> MakeHeader(const ImageHeader& picture, const EncodeOpt
     return Invalid("quality " + std::to_string(options.quality) + "; 0 to 100 expected");
   }
   if (options.effort < 0 || options.effort > kMaxEffort) {
-    return Invalid("effort " + std::to_string(options.effort) + "; 0 or 1 expected");
+    return Invalid("effort " + std::to_string(options.effort) + "; 0 to 3 expected");
   }
   LICHEN_RETURN_IF_ERROR(CheckTarget(options));
   bitstream::Header header;
@@ -68,6 +70,16 @@ Result<bitstream::Header> MakeHeader(const ImageHeader& picture, const EncodeOpt
   return header;
 }
 
+/// What of the default model an encoder needs.
+ModelParts PartsFor(const EncodeOptions& options) {
+  return kIterations[options.effort] > 0 ? ModelParts::kAll : ModelParts::kEncoding;
+}
+
+/// Refined latents are made for the nearest residuals.
+EntropyModel::Quantiser QuantiserFor(int effort) {
+  return effort == 1 ? EntropyModel::Quantiser::kRateDistortion : EntropyModel::Quantiser::kNearest;
+}
+
 class Encoder {
  public:
   Encoder(Analysis& analysis, const EncodeOptions& options, const bitstream::Header& header, const ModelData& model,
@@ -78,9 +90,7 @@ class Encoder {
         header_(header),
         model_(model),
         grid_(header),
-        tiles_(model, grid_, static_cast<int>(header.quality_index),
-               options.effort > 0 ? EntropyModel::Quantiser::kRateDistortion : EntropyModel::Quantiser::kNearest,
-               workers),
+        tiles_(model, grid_, static_cast<int>(header.quality_index), QuantiserFor(options.effort), workers),
         margin_((MarginOf(model.g_a) + kLatentPixels - 1) / kLatentPixels) {
     const Layers last = analysis.g_a().last;
     if (!last.empty()) {
@@ -93,18 +103,13 @@ class Encoder {
     LICHEN_RETURN_IF_ERROR(analysis_.Begin());
     if (g_a_) g_a_->Begin(grid_.width() * (kLatentPixels / analysis_.g_a().stride));
     strips_ = Strips({0, grid_.height()}, step, margin_);
-    band_.Reserve(std::min(most, grid_.height()) * BandRow());
+    const bool refine = kIterations[options_.effort] > 0;
+    band_.Reserve((refine ? grid_.height() : std::min(most, grid_.height())) * BandRow());
     std::vector<std::vector<uint8_t>> tiles;
-    for (int row = 0; row < grid_.rows(); ++row) {
-      const int h = grid_.Row(row).size();
-      while (band_rows_ < h) LICHEN_RETURN_IF_ERROR(AnalyseStrip(strips_[next_strip_++]));
-      LICHEN_RETURN_IF_ERROR(tiles_.Encode(band_.data(), row, [&](int column, std::vector<uint8_t> tile) {
-        tiles.push_back(std::move(tile));
-        coded_ += Area(grid_.Row(row), grid_.Column(column));
-        return Report();
-      }));
-      band_rows_ -= h;
-      std::memmove(band_.data(), band_.data() + h * BandRow(), band_rows_ * BandRow() * sizeof(float));
+    if (refine) {
+      LICHEN_ASSIGN_OR_RETURN(tiles, EncodeRefined());
+    } else {
+      LICHEN_ASSIGN_OR_RETURN(tiles, EncodeRows());
     }
     LICHEN_ASSIGN_OR_RETURN(const bitstream::Attachments* attachments,
                             analysis_.Attach(options_.strip_metadata, &header_.colour_type));
@@ -112,16 +117,69 @@ class Encoder {
   }
 
   /// Of a picture of one tile, after Run.
-  const Latents& latents() const { return tiles_.latents(); }
+  const Latents& latents() const { return refined_ ? refined_->latents() : tiles_.latents(); }
 
  private:
+  /// Row of tiles by row, as the latents come.
+  Result<std::vector<std::vector<uint8_t>>> EncodeRows() {
+    std::vector<std::vector<uint8_t>> tiles;
+    for (int row = 0; row < grid_.rows(); ++row) {
+      const int h = grid_.Row(row).size();
+      while (band_rows_ < h) LICHEN_RETURN_IF_ERROR(AnalyseStrip(strips_[next_strip_++]));
+      LICHEN_RETURN_IF_ERROR(tiles_.Encode(band_.data(), row, [&](int column, std::vector<uint8_t> tile) {
+        tiles.push_back(std::move(tile));
+        coded_ += Area(grid_.Row(row), grid_.Column(column));
+        return Report(coded_);
+      }));
+      band_rows_ -= h;
+      std::memmove(band_.data(), band_.data() + h * BandRow(), band_rows_ * BandRow() * sizeof(float));
+    }
+    return tiles;
+  }
+
+  /// Tile by tile, once all latents are there: what is around a tile is seen, too.
+  Result<std::vector<std::vector<uint8_t>>> EncodeRefined() {
+    while (next_strip_ < strips_.size()) LICHEN_RETURN_IF_ERROR(AnalyseStrip(strips_[next_strip_++]));
+    const auto quality_index = static_cast<int>(header_.quality_index);
+    const int m = model_.latent_channels;
+    refined_ = std::make_unique<TileEncoder>(model_, quality_index, QuantiserFor(options_.effort), workers_);
+    Refinement refinement(model_, quality_index, kIterations[options_.effort], workers_);
+    const RefinementCanvas canvas = {analysis_.samples(), band_.data(), grid_.height(), grid_.width()};
+    std::vector<float> gain = TablesAtQuality(model_, quality_index).gain_y;
+    std::vector<std::vector<uint8_t>> tiles;
+    for (int row = 0; row < grid_.rows(); ++row) {
+      for (int column = 0; column < grid_.columns(); ++column) {
+        const Span rows = grid_.Row(row), columns = grid_.Column(column);
+        float* y = band_.data() + (static_cast<size_t>(rows.begin) * grid_.width() + columns.begin) * m;
+        LICHEN_RETURN_IF_ERROR(refined_->Prepare(y, grid_.width(), rows.size(), columns.size()));
+        LICHEN_RETURN_IF_ERROR(
+            refinement.Run(canvas, rows, columns, refined_->entropy_model(), refined_->y(), refined_->z(),
+                           [&](double share) { return Report(coded_ + share * Area(rows, columns)); }));
+        const SharedSides shared = {row > 0, row + 1 < grid_.rows(), column > 0, column + 1 < grid_.columns()};
+        tiles.push_back(refined_->EncodePrepared(rows.size(), columns.size(), shared));
+        // The tiles that follow see what a decoder will get.
+        const int32_t* y_hat = refined_->latents().y_hat.data();
+        for (int v = 0; v < rows.size(); ++v, y += BandRow()) {
+          for (int i = 0; i < columns.size() * m; ++i, ++y_hat) {
+            y[i] = static_cast<float>(*y_hat) / (static_cast<float>(1 << kSixteenthBits) * gain[i % m]);
+          }
+        }
+        coded_ += Area(rows, columns);
+        LICHEN_RETURN_IF_ERROR(Report(coded_));
+      }
+    }
+    return tiles;
+  }
+
   /// The share of the canvas that rows x columns cover.
   double Area(Span rows, Span columns) const {
     return static_cast<double>(rows.size()) * columns.size() / (static_cast<double>(grid_.height()) * grid_.width());
   }
 
-  Status Report() const {
-    const double done = std::min(1.0, 0.7 * analysed_ + 0.3 * coded_);  // sums of shares may round up
+  /// coded: the share of the canvas
+  Status Report(double coded) const {
+    const double analysis = kIterations[options_.effort] > 0 ? 0.02 : 0.7;
+    const double done = std::min(1.0, analysis * analysed_ + (1 - analysis) * coded);  // sums of shares may round up
     if (options_.progress && !options_.progress(done)) return Status(StatusCode::kCancelled, "cancelled");
     return Status();
   }
@@ -139,7 +197,7 @@ class Encoder {
     });
     band_rows_ += y.h;
     analysed_ += Area(strip, {0, grid_.width()});
-    return Report();
+    return Report(coded_);
   }
 
   Analysis& analysis_;
@@ -150,6 +208,7 @@ class Encoder {
   TileGrid grid_;
   std::optional<Transform> g_a_;  // from its first gain on
   TileRowEncoder tiles_;
+  std::unique_ptr<TileEncoder> refined_;
   int margin_;                       // latent positions
   double analysed_ = 0, coded_ = 0;  // shares of the canvas
   std::vector<Span> strips_;
@@ -169,7 +228,7 @@ Result<std::vector<uint8_t>> EncodeLearnedToTarget(RowSource& source, const Enco
   LICHEN_ASSIGN_OR_RETURN(const std::unique_ptr<RowSource> rows,
                           MakeRepeatable(source, options.target_psnr > 0 || !keep));
   Workers workers(EncodingThreads(options, header));
-  Analysis analysis(*rows, header, model, workers, keep);
+  Analysis analysis(*rows, header, model, workers, keep, kIterations[options.effort] > 0);
   const auto encode = [&](int quality_index, const ProgressCallback& progress) {
     header.quality_index = static_cast<uint32_t>(quality_index);
     EncodeOptions trial = options;
@@ -183,7 +242,12 @@ Result<std::vector<uint8_t>> EncodeLearnedToTarget(RowSource& source, const Enco
 Result<std::vector<uint8_t>> EncodeLearned(RowSource& source, const EncodeOptions& options, bitstream::Header header,
                                            const ModelData& model, uint64_t kept = 0) {
   header.model_id = model.id;
-  uint64_t memory = kept + EncodeMemory(model, header, FastestPrecision(), options.threads);
+  if (kIterations[options.effort] > 0 && !SynthesisGradient::Supports(model.g_s)) {
+    return Invalid("an effort of " + std::to_string(options.effort) +
+                   " does not work with this model: its synthesis transform has layers without a gradient");
+  }
+  uint64_t memory =
+      kept + EncodeMemory(model, header, FastestPrecision(), options.threads, kIterations[options.effort] > 0);
   if (HasTarget(options)) {
     const TileGrid grid(header);
     memory +=
@@ -192,7 +256,7 @@ Result<std::vector<uint8_t>> EncodeLearned(RowSource& source, const EncodeOption
   LICHEN_RETURN_IF_ERROR(CheckMemory(memory, options.max_memory_bytes, "encoding"));
   if (HasTarget(options)) return EncodeLearnedToTarget(source, options, header, model);
   Workers workers(EncodingThreads(options, header));
-  Analysis analysis(source, header, model, workers, false);
+  Analysis analysis(source, header, model, workers, false, kIterations[options.effort] > 0);
   return Encoder(analysis, options, header, model, workers).Run();
 }
 
@@ -278,8 +342,10 @@ Result<std::vector<uint8_t>> EncodeWhole(const HeadRows& head, const EncodeOptio
   }
   LICHEN_ASSIGN_OR_RETURN(const std::shared_ptr<const Model> loaded, loading.get());
   const ModelData& model = DataOf(*loaded);
-  const uint64_t memory = kept + blocks.size() + EncodeMemory(model, header, FastestPrecision(), options.threads) +
-                          SampledError::Memory(model);
+  const uint64_t memory =
+      kept + blocks.size() +
+      EncodeMemory(model, header, FastestPrecision(), options.threads, kIterations[options.effort] > 0) +
+      SampledError::Memory(model);
   LICHEN_RETURN_IF_ERROR(reader.Rewind());
   part.progress = PartOf(options.progress, 0.2, 1);
   if (memory > options.max_memory_bytes) {  // parts may fit
@@ -289,7 +355,7 @@ Result<std::vector<uint8_t>> EncodeWhole(const HeadRows& head, const EncodeOptio
   bitstream::Header learned_header = header;
   learned_header.model_id = model.id;
   Workers workers(EncodingThreads(options, header));
-  Analysis analysis(reader, learned_header, model, workers, false);
+  Analysis analysis(reader, learned_header, model, workers, false, kIterations[options.effort] > 0);
   Encoder encoder(analysis, part, learned_header, model, workers);
   LICHEN_ASSIGN_OR_RETURN(std::vector<uint8_t> learned, encoder.Run());
   LICHEN_ASSIGN_OR_RETURN(const Coding coding,
@@ -309,7 +375,7 @@ Result<std::vector<uint8_t>> EncodeEither(RowSource& source, const EncodeOptions
     LICHEN_ASSIGN_OR_RETURN(coding, ChooseCoding(head, options));
   }
   if (coding == Coding::kDct) return EncodeBlocks(head, options, header, kept);
-  LICHEN_ASSIGN_OR_RETURN(const std::shared_ptr<const Model> model, DefaultModel(ModelParts::kEncoding));
+  LICHEN_ASSIGN_OR_RETURN(const std::shared_ptr<const Model> model, DefaultModel(PartsFor(options)));
   return EncodeLearned(head, options, header, DataOf(*model), kept);
 }
 
@@ -346,7 +412,7 @@ Result<std::vector<uint8_t>> Encode(RowSource& source, const EncodeOptions& opti
     if (either && !HasTarget(options)) return EncodeEither(source, options, header);
     std::shared_ptr<const Model> model = options.model;
     if (!model) {
-      LICHEN_ASSIGN_OR_RETURN(model, DefaultModel(ModelParts::kEncoding));
+      LICHEN_ASSIGN_OR_RETURN(model, DefaultModel(PartsFor(options)));
     }
     if (either) return EncodeEitherToTarget(source, options, header, DataOf(*model));
     return EncodeLearned(source, options, header, DataOf(*model));

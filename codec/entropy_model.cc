@@ -79,6 +79,27 @@ struct EntropyModel::Writer {
   bool Damaged() const { return false; }
 };
 
+/// And of one who only wants to know; residuals are the nearest.
+struct EntropyModel::Predictor {
+  static constexpr SharedSides shared = {};  // a matter of the writer's
+  const float* y;
+  const float* z;
+  Prediction* prediction;
+  std::vector<int32_t> rounded = {};
+
+  int32_t CodeZ(const bitstream::CdfTable&, size_t at) { return RoundToResidual(z[at]); }
+  void CodeY(const int32_t* list, int coded, const int32_t* index, const int32_t* mean, size_t at, int count, bool,
+             int32_t* residual) {
+    std::copy_n(mean, count, prediction->mean.data() + at);
+    std::copy_n(index, count, prediction->index.data() + at);
+    rounded.resize(count);
+    RoundResiduals(y + at, mean, count, rounded.data());
+    std::fill_n(residual, count, 0);
+    for (int n = 0; n < coded; ++n) residual[list[n]] = rounded[list[n]];
+  }
+  bool Damaged() const { return false; }
+};
+
 /// And of a decoder.
 struct EntropyModel::Reader {
   static constexpr SharedSides shared = {};  // a matter of the encoder's
@@ -132,6 +153,14 @@ std::vector<uint8_t> EntropyModel::Encode(const float* y, const float* z, int h,
   Writer writer{y, z, model_.tables, pointer(rate_distortion_), pointer(at_sides_), shared, {}};
   Code(writer, h, w, latents);
   return writer.rans.Finish();
+}
+
+void EntropyModel::Predict(const float* y, const float* z, int h, int w, Latents* latents, Prediction* prediction) {
+  const size_t count = static_cast<size_t>(h) * w * model_.latent_channels;
+  prediction->mean.resize(count);
+  prediction->index.resize(count);
+  Predictor predictor{y, z, prediction};
+  Code(predictor, h, w, latents);
 }
 
 Status EntropyModel::Decode(const uint8_t* data, size_t size, int h, int w, Latents* latents) {

@@ -26,6 +26,12 @@ struct Latents {
   std::vector<int32_t> y_hat;  // [h][w][M], sixteenths of a quantisation step
 };
 
+/// What the entropy model expects of the latents of a tile, channels-last like them.
+struct Prediction {
+  std::vector<int32_t> mean;   // sixteenths of a quantisation step
+  std::vector<uint8_t> index;  // of the CDF table; 0: not coded, the latent is its mean
+};
+
 /// The sides at which a tile touches others. What is predicted there has less to go by.
 struct SharedSides {
   bool top = false, bottom = false, left = false, right = false;
@@ -49,12 +55,16 @@ class EntropyModel {
   /// spares the picture more
   std::vector<uint8_t> Encode(const float* y, const float* z, int h, int w, Latents* latents, SharedSides shared = {});
 
+  /// What Encode would code the same latents with, and what they would become. y, z, h, w: as for Encode
+  void Predict(const float* y, const float* z, int h, int w, Latents* latents, Prediction* prediction);
+
   /// errors: kDamaged
   Status Decode(const uint8_t* data, size_t size, int h, int w, Latents* latents);
 
  private:
   struct Writer;
   struct Reader;
+  struct Predictor;
   template <typename Coder>
   void Code(Coder& coder, int h, int w, Latents* latents);
   template <typename Coder>

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "codec/integer_network.h"
+#include "codec/refinement.h"
 #include "codec/scaled_synthesis.h"
 #include "codec/transform.h"
 #include "codec/workers.h"
@@ -83,15 +84,16 @@ uint64_t HashMemory(const ModelData& model, const bitstream::Header& header, int
 }
 
 uint64_t EncodeMemory(const ModelData& model, const bitstream::Header& header, TransformPrecision precision,
-                      int threads) {
+                      int threads, bool refine) {
   const TileGrid grid(header);
   const int margin = (MarginOf(model.g_a) + kLatentPixels - 1) / kLatentPixels;
   const int strip = LargestStrip(grid.height(), grid.width(), margin);
   const uint64_t tile = LargestTile(grid), m = model.latent_channels;
-  const int held = std::min(grid.Row(0).size() + strip, grid.height());
+  const int held = refine ? grid.height() : std::min(grid.Row(0).size() + strip, grid.height());
   const uint64_t latents = uint64_t(held) * grid.width() * m * sizeof(float);
   const int h = strip * kLatentPixels, w = grid.width() * kLatentPixels;  // pixels
-  const uint64_t canvas = uint64_t(h) * w * 3;
+  uint64_t canvas = uint64_t(h) * w * 3;
+  if (refine) canvas += uint64_t(grid.height()) * kLatentPixels * w * 3 * sizeof(uint16_t);
   const uint64_t transform = Transform::Memory(model.g_a, 3, h, w, precision, true);
   const auto rounded = [](int size) { return (size + 3) / 4 * 4; };
   const uint64_t hyper = Transform::Memory(model.h_a, model.latent_channels, rounded(grid.Row(0).size()),
@@ -99,7 +101,9 @@ uint64_t EncodeMemory(const ModelData& model, const bitstream::Header& header, T
   const uint64_t copies = tile * m * sizeof(float);  // the tile by itself
   // Symbols are kept until the tile's stream is written backwards.
   const uint64_t symbols = tile * m * 4;
-  return FixedMemory(model) + latents + canvas + transform +
+  const uint64_t refinement =
+      refine ? Refinement::Memory(model, grid.Row(0).size(), grid.Column(0).size(), precision) : 0;
+  return FixedMemory(model) + latents + canvas + transform + refinement +
          TilesAtATime(grid, {0, grid.width()}, threads) * (TileMemory(model, tile) + hyper + copies + symbols);
 }
 

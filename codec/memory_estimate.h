@@ -21,9 +21,9 @@ uint64_t DecodeMemory(const ModelData& model, const bitstream::Header& header, c
 /// Bytes to decode the latents only, tile by tile.
 uint64_t HashMemory(const ModelData& model, const bitstream::Header& header, int threads);
 
-/// Bytes to encode a picture.
+/// Bytes to encode a picture. refine: by Refinement
 uint64_t EncodeMemory(const ModelData& model, const bitstream::Header& header, TransformPrecision precision,
-                      int threads);
+                      int threads, bool refine);
 
 /// kLimitExceeded when `bytes` are more than `limit`; `work` is "decoding" or "encoding".
 Status CheckMemory(uint64_t bytes, uint64_t limit, const char* work);

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstring>
 
+#include "codec/rearrangement.h"
 #include "codec/vectorised.h"
 
 namespace lichen {
@@ -81,11 +82,19 @@ RoundedWeights RoundWeights(const FloatConvolutionData& data) {
   return rounded;
 }
 
-void RoundToSteps(const float* src, size_t pixels, const std::vector<float>& inverse_step, int8_t* dst) {
-  RoundPixels(src, pixels, inverse_step.size(), inverse_step.data(), dst);
+void RoundToSteps(const float* src, size_t pixels, const std::vector<float>& inverse_step, int8_t* dst,
+                  Workers& workers) {
+  const size_t channels = inverse_step.size();
+  workers.ForRanges(pixels, kLeastElements / channels + 1, [&](size_t begin, size_t end) {
+    RoundPixels(src + begin * channels, end - begin, channels, inverse_step.data(), dst + begin * channels);
+  });
 }
-void RoundToSteps(const float* src, size_t pixels, const std::vector<float>& inverse_step, float* dst) {
-  RoundPixelsAsFloats(src, pixels, inverse_step.size(), inverse_step.data(), dst);
+void RoundToSteps(const float* src, size_t pixels, const std::vector<float>& inverse_step, float* dst,
+                  Workers& workers) {
+  const size_t channels = inverse_step.size();
+  workers.ForRanges(pixels, kLeastElements / channels + 1, [&](size_t begin, size_t end) {
+    RoundPixelsAsFloats(src + begin * channels, end - begin, channels, inverse_step.data(), dst + begin * channels);
+  });
 }
 
 std::vector<float> Inverses(const std::vector<float>& step) {

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "codec/model_data.h"
+#include "codec/workers.h"
 
 namespace lichen {
 
@@ -26,8 +27,10 @@ struct RoundedWeights {
 RoundedWeights RoundWeights(const FloatConvolutionData& data);
 
 /// dst = clamp(round(src / step), -127, 127), ties to even. src, dst: [pixels][channels]; inverse_step: [channels]
-void RoundToSteps(const float* src, size_t pixels, const std::vector<float>& inverse_step, int8_t* dst);
-void RoundToSteps(const float* src, size_t pixels, const std::vector<float>& inverse_step, float* dst);
+void RoundToSteps(const float* src, size_t pixels, const std::vector<float>& inverse_step, int8_t* dst,
+                  Workers& workers);
+void RoundToSteps(const float* src, size_t pixels, const std::vector<float>& inverse_step, float* dst,
+                  Workers& workers);
 
 /// 1 / step.
 std::vector<float> Inverses(const std::vector<float>& step);

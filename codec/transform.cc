@@ -6,43 +6,12 @@
 #include <type_traits>
 #include <utility>
 
+#include "codec/rearrangement.h"
 #include "codec/rounded_convolution.h"
 #include "codec/vectorised.h"
 
 namespace lichen {
 namespace {
-
-constexpr size_t kLeastElements = 1 << 15;  // that a thread copies or converts at a time
-
-/// Calls work(row) for rows of `size` elements.
-template <typename Work>
-void ForRows(Workers& workers, int rows, size_t size, const Work& work) {
-  workers.ForRanges(rows, kLeastElements / std::max<size_t>(1, size) + 1, [&](size_t begin, size_t end) {
-    for (size_t row = begin; row < end; ++row) work(static_cast<int>(row));
-  });
-}
-
-/// [h][w][f*f*c] in the channel order (dy, dx, c) -> [f*h][f*w][c]
-void DepthToSpace(const float* src, int h, int w, int factor, int channels, float* dst, Workers& workers) {
-  const size_t run = static_cast<size_t>(factor) * channels;  // one row of a block
-  ForRows(workers, h * factor, w * run, [&](int row) {
-    const int y = row / factor, dy = row % factor;
-    float* out = dst + static_cast<size_t>(row) * w * run;
-    const float* in = src + (static_cast<size_t>(y) * w * factor + dy) * run;
-    for (int x = 0; x < w; ++x) std::memcpy(out + x * run, in + x * factor * run, run * sizeof(float));
-  });
-}
-
-/// The inverse: [f*h][f*w][c] -> [h][w][f*f*c]
-void SpaceToDepth(const float* src, int h, int w, int factor, int channels, float* dst, Workers& workers) {
-  const size_t run = static_cast<size_t>(factor) * channels;
-  ForRows(workers, h * factor, w * run, [&](int row) {
-    const int y = row / factor, dy = row % factor;
-    const float* in = src + static_cast<size_t>(row) * w * run;
-    float* out = dst + (static_cast<size_t>(y) * w * factor + dy) * run;
-    for (int x = 0; x < w; ++x) std::memcpy(out + x * factor * run, in + x * run, run * sizeof(float));
-  });
-}
 
 LICHEN_VECTORISED
 void MultiplyRow(float* x, int pixels, int channels, const float* gain) {
@@ -59,12 +28,6 @@ void ConvertRow(const float* src, size_t count, uint16_t* dst) {
     dst[i] = static_cast<uint16_t>((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
   }
 }
-
-/// The trunk carries the picture itself: all of it in bfloat16 would lose 0.1 dB at high qualities, and errors add up
-/// over smooth areas. Found by experiment with lichen-3 (docs/performance.md): the convolutions that take 128 channels,
-/// between 1/8 and 1/16 of the resolution, lose next to nothing at any quality; those next to pixels, of 48 channels,
-/// and next to latents, of 512, do.
-bool TakesBfloat16(const FloatConvolutionData& trunk) { return trunk.in > 64 && trunk.in <= 256; }
 
 int OutputsOf(int size, int stride) { return (size + stride - 1) / stride; }
 
@@ -107,16 +70,6 @@ class RowCursor {
   int radius_, stride_, taken_ = 0, given_ = 0, kept_ = 0;
 };
 
-/// What the convolutions of a residual block take.
-Precision TakenByResidual(const FloatLayer& layer, TransformPrecision precision) {
-  if (layer.a.step.empty()) return precision.floats;
-  return precision.bytes ? Precision::kInt8 : Precision::kFloat32;
-}
-
-size_t SizeOf(Precision precision) {
-  return precision == Precision::kInt8 ? 1 : precision == Precision::kBfloat16 ? 2 : sizeof(float);
-}
-
 /// Rows at the end of a tensor that are needed again.
 class KeptRows {
  public:
@@ -149,6 +102,13 @@ int KeptByResidual(const FloatLayer& layer) {
 }
 
 }  // namespace
+
+Precision TakenByResidual(const FloatLayer& layer, TransformPrecision precision) {
+  if (layer.a.step.empty()) return precision.floats;
+  return precision.bytes ? Precision::kInt8 : Precision::kFloat32;
+}
+
+bool TakesBfloat16(const FloatConvolutionData& trunk) { return trunk.in > 64 && trunk.in <= 256; }
 
 void FloatToBfloat16(const float* src, size_t count, uint16_t* dst) { ConvertRow(src, count, dst); }
 
@@ -343,9 +303,7 @@ Status Transform::AddBranch(size_t i, Tensor& x, bool last) {
   const size_t size = a.rows.h * row, middle_size = (middle_kept + a.outputs) * middle_row;
   const auto run_rounded = [&](auto* integers) {
     using Element = std::remove_pointer_t<decltype(integers)>;
-    workers_.ForRanges(size / x.channels, kLeastElements / x.channels + 1, [&](size_t begin, size_t end) {
-      RoundToSteps(from + begin * x.channels, end - begin, step.inverse_step, integers + begin * x.channels);
-    });
+    RoundToSteps(from, size / x.channels, step.inverse_step, integers, workers_);
     return run(integers, ReserveAs<Element>(memory_->middle, middle_size));
   };
   if (step.taken == Precision::kInt8) return run_rounded(ReserveAs<int8_t>(memory_->taken, size));

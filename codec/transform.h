@@ -17,6 +17,15 @@
 
 namespace lichen {
 
+/// Whether a convolution outside residual blocks runs in bfloat16 where those do. The trunk carries the picture itself:
+/// all of it in bfloat16 would lose 0.1 dB at high qualities, and errors add up over smooth areas. Found by experiment
+/// with lichen-3 (docs/performance.md): the convolutions that take 128 channels, between 1/8 and 1/16 of the resolution,
+/// lose next to nothing at any quality; those next to pixels, of 48 channels, and next to latents, of 512, do.
+bool TakesBfloat16(const FloatConvolutionData& trunk);
+
+/// What the convolutions of a residual block take.
+Precision TakenByResidual(const FloatLayer& layer, TransformPrecision precision);
+
 /// Tensors of transforms that run one after the other, so that they can share them.
 struct TransformMemory {
   Scratch<float> x, next;

@@ -15,7 +15,9 @@ struct CodecEntry {
 
 const std::vector<CodecEntry>& Codecs() {
   static const std::vector<CodecEntry> entries = {
-      {"lichen", "", MakeLichenCodec},
+      {"lichen", "", [](const LichenSettings& settings) { return MakeLichenCodec(settings); }},
+      {"lichen-e2", "", [](const LichenSettings& settings) { return MakeLichenCodec(settings, 2); }},
+      {"lichen-e3", "", [](const LichenSettings& settings) { return MakeLichenCodec(settings, 3); }},
       {"jpeg", "", [](const LichenSettings&) { return MakeJpegCodec(ChromaSampling::k420); }},
       {"jpeg-444", "", [](const LichenSettings&) { return MakeJpegCodec(ChromaSampling::k444); }},
 #ifdef LICHEN_EVAL_WEBP

@@ -44,8 +44,8 @@ struct LichenSettings {
   int threads = 0;    // at most this many, for every codec that can use several; 0: as many as the machine has
 };
 
-/// errors: those of Model::Load
-Result<std::unique_ptr<Codec>> MakeLichenCodec(const LichenSettings& settings);
+/// effort: as in EncodeOptions. errors: those of Model::Load
+Result<std::unique_ptr<Codec>> MakeLichenCodec(const LichenSettings& settings, int effort = 1);
 
 enum class ChromaSampling { k420, k444 };
 

@@ -18,13 +18,17 @@ const std::string& ProgramHash() {
   return hash;
 }
 
+const int kDefaultEffort = EncodeOptions().effort;
+
 class LichenCodec : public Codec {
  public:
   /// model: null for the default one
-  LichenCodec(std::shared_ptr<const Model> model, std::string model_hash, int threads)
-      : model_(std::move(model)), model_hash_(std::move(model_hash)), threads_(threads) {}
+  LichenCodec(std::shared_ptr<const Model> model, std::string model_hash, int effort, int threads)
+      : model_(std::move(model)), model_hash_(std::move(model_hash)), effort_(effort), threads_(threads) {}
 
-  std::string Name() const override { return "lichen"; }
+  std::string Name() const override {
+    return effort_ == kDefaultEffort ? "lichen" : "lichen-e" + std::to_string(effort_);
+  }
   std::string Version() const override {
     const Model& model = model_ ? *model_ : **Model::Default();  // which was loaded before
     return std::string("lichen ") + lichen::Version() + ", model " + model.Name() + " (" + model.Id() + ")";
@@ -42,6 +46,7 @@ class LichenCodec : public Codec {
   Result<std::vector<uint8_t>> Encode(const Image& image, double quality) const override {
     EncodeOptions options;
     options.quality = quality;
+    options.effort = effort_;
     options.threads = threads_;
     options.model = model_;
     return lichen::Encode(image, options);
@@ -58,12 +63,12 @@ class LichenCodec : public Codec {
  private:
   std::shared_ptr<const Model> model_;
   std::string model_hash_;
-  int threads_;
+  int effort_, threads_;
 };
 
 }  // namespace
 
-Result<std::unique_ptr<Codec>> MakeLichenCodec(const LichenSettings& settings) {
+Result<std::unique_ptr<Codec>> MakeLichenCodec(const LichenSettings& settings, int effort) {
   std::shared_ptr<const Model> model;
   std::string hash = "built in";
   LICHEN_RETURN_IF_ERROR(Model::Default().status());
@@ -73,7 +78,7 @@ Result<std::unique_ptr<Codec>> MakeLichenCodec(const LichenSettings& settings) {
     LICHEN_ASSIGN_OR_RETURN(file, image_io::ReadFile(settings.model));
     hash = HashBytes(file);
   }
-  return std::unique_ptr<Codec>(new LichenCodec(std::move(model), hash, settings.threads));
+  return std::unique_ptr<Codec>(new LichenCodec(std::move(model), hash, effort, settings.threads));
 }
 
 }  // namespace lichen::eval

@@ -109,6 +109,9 @@ TEST(CApiTest, EffortIsThatOfTheCppInterface) {
   EXPECT_EQ(*Encode(image, options), costing_least);
   options.effort = 0;
   EXPECT_EQ(*Encode(image, options), nearest);
+  EXPECT_EQ(lichen_encoder_set_effort(encoder.get(), 2), LICHEN_OK);
+  options.effort = 2;
+  EXPECT_EQ(*Encode(image, options), Compressed(encoder.get(), image));
 }
 
 TEST(CApiTest, TheCodingIsThatOfTheCppInterface) {
@@ -380,7 +383,7 @@ TEST(CApiTest, WrongArgumentsAreErrorsWithASentence) {
                                      lichen_encoder_set_threads(e, -1),
                                      lichen_encoder_set_threads(e, 1025),
                                      lichen_encoder_set_coding(e, static_cast<lichen_coding>(3)),
-                                     lichen_encoder_set_effort(e, 2),
+                                     lichen_encoder_set_effort(e, 4),
                                      lichen_encoder_set_effort(e, -1),
                                      lichen_encoder_set_tile_size(e, 100),
                                      lichen_encoder_set_tile_size(e, 32),

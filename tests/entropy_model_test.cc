@@ -71,6 +71,34 @@ TEST(EntropyModelTest, OutliersAreLimitedAndSurvive) {
   EXPECT_EQ(encoded.z_hat[1], 12000);
 }
 
+TEST(EntropyModelTest, ThePredictionIsWhatTheNearestResidualsAreCodedWith) {
+  const ModelData& model = DataOf(*ToyModel());
+  const int h = 6, w = 9, m = model.latent_channels;
+  std::vector<float> y(static_cast<size_t>(h) * w * m), z(static_cast<size_t>(2) * 3 * model.hyper_channels);
+  std::mt19937 random(11);
+  std::normal_distribution<float> normal(0, 2);
+  for (float& v : y) v = normal(random);
+  for (float& v : z) v = normal(random);
+  EntropyModel coder(model, 300, IntegerEngine::kFast);
+  Latents encoded, predicted;
+  Prediction prediction;
+  coder.Encode(y.data(), z.data(), h, w, &encoded);
+  coder.Predict(y.data(), z.data(), h, w, &predicted, &prediction);
+  EXPECT_EQ(predicted.z_hat, encoded.z_hat);
+  EXPECT_EQ(predicted.y_hat, encoded.y_hat);
+  int coded = 0;
+  for (size_t i = 0; i < y.size(); ++i) {
+    const int32_t beyond = encoded.y_hat[i] - prediction.mean[i];
+    EXPECT_EQ(beyond % 16, 0);
+    EXPECT_LE(std::fabs(y[i] - encoded.y_hat[i] / 16.0), prediction.index[i] == 0 ? 1e9 : 0.5);
+    if (prediction.index[i] == 0) {
+      EXPECT_EQ(beyond, 0);
+    }
+    coded += prediction.index[i] != 0 ? 1 : 0;
+  }
+  EXPECT_GT(coded, 0);
+}
+
 TEST(EntropyModelTest, RateDistortionSavesBytesAndDecodes) {
   const ModelData& model = DataOf(*ToyModel());
   const int h = 16, w = 24, m = model.latent_channels;

@@ -37,7 +37,7 @@ uint64_t MibToDecode(uint32_t width, uint32_t height, uint32_t tile_size_log2, c
 
 uint64_t MibToEncode(uint32_t width, uint32_t height, uint32_t tile_size_log2) {
   return Mib(EncodeMemory(DataOf(*Model::Default().value()), HeaderOf(width, height, tile_size_log2),
-                          Precision::kBfloat16, 1));
+                          Precision::kBfloat16, 1, false));
 }
 
 TEST(MemoryEstimateTest, LargePicturesFitTheDefaultLimits) {
@@ -135,9 +135,21 @@ TEST(MemoryEstimateTest, IsCloseToWhatIsTaken) {
       StripesSource source(kWidth, kHeight);
       return Encode(source, options).ok();
     });
-    const uint64_t to_encode = Mib(EncodeMemory(model, header, precision, 1));
+    const uint64_t to_encode = Mib(EncodeMemory(model, header, precision, 1, false));
     EXPECT_LE(encoding, to_encode + to_encode / 10);
     EXPECT_GE(encoding, to_encode / 2);
+    options.effort = 2;
+    const uint64_t refining = Measured([&] {
+      StripesSource source(kWidth, kHeight);
+      int calls = 0;  // some iterations of the first tile have all of the memory
+      options.progress = [&](double done) { return done < 0.02 || ++calls < 4; };
+      return Encode(source, options).status().code() == StatusCode::kCancelled;
+    });
+    options.progress = nullptr;
+    options.effort = 1;
+    const uint64_t to_refine = Mib(EncodeMemory(model, header, precision, 1, true));
+    EXPECT_LE(refining, to_refine + to_refine / 10);
+    EXPECT_GE(refining, to_refine / 2);
     StripesSource source(kWidth, kHeight);
     file = Encode(source, options).value();
     DecodeOptions decode;
@@ -165,6 +177,7 @@ TEST(MemoryEstimateTest, IsCloseToWhatIsTaken) {
     EXPECT_LE(decoding_blocks, Mib(DctDecodeMemory(header, MakeView(header, {}, 1).value(), 1)));
     RecordProperty("measured_" + std::to_string(tile_size_log2),
                    std::to_string(encoding) + " of " + std::to_string(to_encode) + " to encode, " +
+                       std::to_string(refining) + " of " + std::to_string(to_refine) + " to refine, " +
                        std::to_string(decoding) + " of " + std::to_string(to_decode) + " to decode");
   }
 }

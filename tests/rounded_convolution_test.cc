@@ -16,6 +16,8 @@ namespace {
 
 using test::ExactConvolution;
 
+Workers one(1), several(0);
+
 /// What cannot be carried by bytes here, the processor lacking the instructions, is carried by floats alone.
 std::vector<Precision> Carriers() {
   std::vector<Precision> carriers = {Precision::kFloat32};
@@ -31,8 +33,8 @@ TEST(RoundedConvolutionTest, ActivationsAreRoundedToEvenAndLimited) {
   const std::vector<int8_t> expected = {0, 2, 2, 2, -2, 127, -2, 127, -1, 127, -127, -127, -127, 127, 0};
   std::vector<int8_t> bytes(src.size());
   std::vector<float> floats(src.size());
-  RoundToSteps(src.data(), 5, Inverses(step), bytes.data());
-  RoundToSteps(src.data(), 5, Inverses(step), floats.data());
+  RoundToSteps(src.data(), 5, Inverses(step), bytes.data(), one);
+  RoundToSteps(src.data(), 5, Inverses(step), floats.data(), one);
   EXPECT_EQ(bytes, expected);
   EXPECT_EQ(floats, std::vector<float>(expected.begin(), expected.end()));
 }
@@ -47,8 +49,8 @@ TEST(RoundedConvolutionTest, ManyActivationsAreThoseOfTheLibrary) {
     for (float& v : inverse_step) v = std::exp2(normal(random) / 20);
     std::vector<int8_t> bytes(src.size());
     std::vector<float> floats(src.size());
-    RoundToSteps(src.data(), pixels, inverse_step, bytes.data());
-    RoundToSteps(src.data(), pixels, inverse_step, floats.data());
+    RoundToSteps(src.data(), pixels, inverse_step, bytes.data(), several);
+    RoundToSteps(src.data(), pixels, inverse_step, floats.data(), several);
     for (size_t i = 0; i < src.size(); ++i) {
       const float t = std::clamp(std::nearbyint(src[i] * inverse_step[i % channels]), -127.0f, 127.0f);
       ASSERT_EQ(bytes[i], t) << src[i];
@@ -71,7 +73,6 @@ TEST(RoundedConvolutionTest, TheLargestWeightOfAnOutputBecomes127) {
 
 TEST(RoundedConvolutionTest, EqualsPlainLoopsOfIntegersExactly) {
   std::mt19937 random(5);
-  Workers one(1), several(0);
   struct Size {
     int in, out, kernel, h, w, top, bottom;
   };

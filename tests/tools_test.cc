@@ -509,7 +509,7 @@ TEST_F(ToolsTest, WrongUsageExitsWith2) {
   }
   ExpectFailure(Encode({"--threads", "0", "photo.png", "out.lic"}), 2, {"threads"});
   ExpectFailure(Encode({"--tile-size", "100", "photo.png", "out.lic"}), 2, {"100"});
-  ExpectFailure(Encode({"--effort", "2", "photo.png", "out.lic"}), 2, {"effort", "2"});
+  ExpectFailure(Encode({"--effort", "4", "photo.png", "out.lic"}), 2, {"effort", "4"});
   ExpectFailure(Encode({"--nonsense", "photo.png", "out.lic"}), 2, {"--nonsense"});
   ExpectFailure(Decode({"--json", "photo.lic", "out.png"}), 2, {"--info"});
   ExpectFailure(Decode({"--info", "--verify", "photo.lic"}), 2, {"--verify"});

@@ -57,13 +57,17 @@ enum class Coding {
   kDct       // a block transform without networks: the best for screen content, and at the highest qualities
 };
 
+/// 0: latents or coefficients are rounded to the nearest. 1: to what costs least. 2 and 3: latents are first refined
+/// for the picture at hand, in 50 and 200 iterations, which takes many times as long, and a model with all its parts.
+inline constexpr int kMaxEffort = 3;
+
 struct EncodeOptions {
   double quality = 50;               // 0 (smallest) .. 100 (best), decimals allowed, steps of 100/896
   uint64_t target_bytes = 0;         // the size of the file instead of a quality; 0: none
   double target_bits_per_pixel = 0;  // the same as bits per pixel of the picture; 0: none
   double target_psnr = 0;            // dB, over the colours of the picture as Decode gives it; 0: none
   Coding coding = Coding::kAuto;
-  int effort = 1;                    // 0: latents or coefficients are rounded to the nearest, 1: to what costs least
+  int effort = 1;                    // 0..kMaxEffort
   int threads = 0;                   // at most this many; 0: as many as the machine has
   uint32_t tile_size = 1024;         // pixels a side of what can be decoded alone: 64, 128, ..., 32768
   std::shared_ptr<const Model> model;             // null: the default model

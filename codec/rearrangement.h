@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+#ifndef LICHEN_CODEC_REARRANGEMENT_H_
+#define LICHEN_CODEC_REARRANGEMENT_H_
+
+// Depth-to-space and space-to-depth on channels-last tensors.
+
+#include <algorithm>
+#include <cstddef>
+#include <cstring>
+
+#include "codec/workers.h"
+
+namespace lichen {
+
+constexpr size_t kLeastElements = 1 << 15;  // that a thread copies or converts at a time
+
+/// Calls work(row) for rows of `size` elements.
+template <typename Work>
+void ForRows(Workers& workers, int rows, size_t size, const Work& work) {
+  workers.ForRanges(rows, kLeastElements / std::max<size_t>(1, size) + 1, [&](size_t begin, size_t end) {
+    for (size_t row = begin; row < end; ++row) work(static_cast<int>(row));
+  });
+}
+
+/// [h][w][f*f*c] in the channel order (dy, dx, c) -> [f*h][f*w][c]
+inline void DepthToSpace(const float* src, int h, int w, int factor, int channels, float* dst, Workers& workers) {
+  const size_t run = static_cast<size_t>(factor) * channels;  // one row of a block
+  ForRows(workers, h * factor, w * run, [&](int row) {
+    const int y = row / factor, dy = row % factor;
+    float* out = dst + static_cast<size_t>(row) * w * run;
+    const float* in = src + (static_cast<size_t>(y) * w * factor + dy) * run;
+    for (int x = 0; x < w; ++x) std::memcpy(out + x * run, in + x * factor * run, run * sizeof(float));
+  });
+}
+
+/// The inverse: [f*h][f*w][c] -> [h][w][f*f*c]
+inline void SpaceToDepth(const float* src, int h, int w, int factor, int channels, float* dst, Workers& workers) {
+  const size_t run = static_cast<size_t>(factor) * channels;
+  ForRows(workers, h * factor, w * run, [&](int row) {
+    const int y = row / factor, dy = row % factor;
+    const float* in = src + static_cast<size_t>(row) * w * run;
+    float* out = dst + (static_cast<size_t>(y) * w * factor + dy) * run;
+    for (int x = 0; x < w; ++x) std::memcpy(out + x * factor * run, in + x * run, run * sizeof(float));
+  });
+}
+
+}  // namespace lichen
+
+#endif  // LICHEN_CODEC_REARRANGEMENT_H_

@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: Apache-2.0
+// Latents refined for a picture: efforts 2 and more.
+#include "codec/refinement.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "codec/memory_estimate.h"
+#include "codec/model_data.h"
+#include "image_io/image_file.h"
+#include "lichen/codec.h"
+#include "test_data.h"
+
+namespace lichen {
+namespace {
+
+Image Photo(uint32_t left, uint32_t top, uint32_t width, uint32_t height) {
+  const Image all = image_io::ReadPicture(LICHEN_TEST_DATA "/colosseum.png").value();
+  Image part;
+  part.width = width;
+  part.height = height;
+  part.channels = all.channels;
+  for (uint32_t y = 0; y < height; ++y) {
+    const uint8_t* row = all.pixels.data() + (top + y) * all.RowBytes() + left * all.channels;
+    part.pixels.insert(part.pixels.end(), row, row + part.RowBytes());
+  }
+  return part;
+}
+
+EncodeOptions Options(double quality, int effort) {
+  EncodeOptions options;
+  options.quality = quality;
+  options.effort = effort;
+  options.coding = Coding::kLearned;
+  return options;
+}
+
+/// Mean squared error of what a decoder gives.
+double ErrorOf(const Image& image, const std::vector<uint8_t>& file) {
+  const Image decoded = Decode(file.data(), file.size(), {}).value();
+  double sum = 0;
+  for (size_t i = 0; i < image.pixels.size(); ++i) sum += std::pow(double{1} * decoded.pixels[i] - image.pixels[i], 2);
+  return sum / static_cast<double>(image.pixels.size());
+}
+
+/// What training minimises: bits per pixel and the weighted error.
+double CostOf(const Image& image, double quality, const std::vector<uint8_t>& file) {
+  const double lambda = 0.0004 * std::pow(800, quality / 100);
+  return lambda * ErrorOf(image, file) +
+         8.0 * static_cast<double>(file.size()) / (double{1} * image.width * image.height);
+}
+
+TEST(RefinementTest, FilesCostLess) {
+  const Image photo = Photo(30, 40, 192, 160);
+  for (const double quality : {10.0, 50.0, 90.0}) {
+    EXPECT_LT(CostOf(photo, quality, *Encode(photo, Options(quality, 2))),
+              CostOf(photo, quality, *Encode(photo, Options(quality, 1))))
+        << "quality " << quality;
+  }
+}
+
+TEST(RefinementTest, FilesCostLessWithMoreEffort) {
+  const Image photo = Photo(30, 40, 128, 96);
+  double before = CostOf(photo, 50, *Encode(photo, Options(50, 1)));
+  for (const int effort : {2, 3}) {
+    const double cost = CostOf(photo, 50, *Encode(photo, Options(50, effort)));
+    EXPECT_LT(cost, before) << "effort " << effort;
+    before = cost;
+  }
+}
+
+TEST(RefinementTest, ThreadsDoNotChangeTheFile) {
+  const Image photo = Photo(30, 40, 288, 272);  // more pixels than one thread is for
+  EncodeOptions options = Options(50, 2);
+  options.threads = 1;
+  const std::vector<uint8_t> alone = *Encode(photo, options);
+  options.threads = 0;
+  EXPECT_EQ(*Encode(photo, options), alone);
+}
+
+TEST(RefinementTest, TilesAreRefinedWithWhatIsAroundThem) {
+  const Image photo = Photo(30, 40, 200, 150);
+  EncodeOptions options = Options(50, 1);
+  options.tile_size = 64;
+  const std::vector<uint8_t> before = *Encode(photo, options);
+  options.effort = 2;
+  const std::vector<uint8_t> tiles = *Encode(photo, options);
+  const std::vector<uint8_t> whole = *Encode(photo, Options(50, 2));
+  const double gain = 1 - CostOf(photo, 50, tiles) / CostOf(photo, 50, before);
+  const double whole_gain = 1 - CostOf(photo, 50, whole) / CostOf(photo, 50, *Encode(photo, Options(50, 1)));
+  EXPECT_GT(gain, 0.8 * whole_gain);
+  EXPECT_GT(whole_gain, 0.01);
+}
+
+TEST(RefinementTest, AnyPictureAndModel) {
+  for (const auto& [width, height, channels] : {std::tuple{1u, 1u, 3}, {17u, 33u, 1}, {40u, 5u, 4}, {5u, 90u, 2}}) {
+    const Image image = test::SyntheticImage(width, height, channels);
+    EncodeOptions options = Options(70, 2);
+    const std::vector<uint8_t> file = *Encode(image, options);
+    EXPECT_EQ(Decode(file.data(), file.size(), {})->pixels.size(), image.pixels.size());
+    options.model = test::ToyModel();
+    const std::vector<uint8_t> toy = *Encode(image, options);
+    DecodeOptions decode;
+    decode.model = options.model;
+    EXPECT_EQ(Decode(toy.data(), toy.size(), decode)->pixels.size(), image.pixels.size());
+  }
+}
+
+TEST(RefinementTest, SixteenBits) {
+  Image deep = Photo(30, 40, 96, 96);
+  const Image photo = deep;
+  deep.bit_depth = 16;
+  std::vector<uint8_t> wide;
+  for (const uint8_t sample : photo.pixels) {
+    wide.insert(wide.end(), 2, sample);  // times 257, whatever the order of bytes
+  }
+  deep.pixels = wide;
+  const std::vector<uint8_t> file = *Encode(deep, Options(50, 2));
+  DecodeOptions options;
+  options.bit_depth = 8;
+  const Image decoded = Decode(file.data(), file.size(), options).value();
+  EXPECT_NEAR(test::Psnr(photo.pixels, decoded.pixels),
+              10 * std::log10(255 * 255 / ErrorOf(photo, *Encode(photo, Options(50, 2)))), 0.05);
+}
+
+TEST(RefinementTest, ATargetIsMet) {
+  const Image photo = Photo(30, 40, 128, 128);
+  EncodeOptions options = Options(50, 2);
+  options.target_bytes = 1500;
+  const std::vector<uint8_t> file = *Encode(photo, options);
+  EXPECT_LE(file.size(), 1500u);
+  EXPECT_GE(file.size(), 1485u);
+}
+
+TEST(RefinementTest, ProgressGrowsAndCanEndIt) {
+  const Image photo = Photo(30, 40, 64, 64);
+  EncodeOptions options = Options(50, 2);
+  double last = 0;
+  int calls = 0;
+  options.progress = [&](double done) {
+    EXPECT_GE(done, last);
+    last = done;
+    ++calls;
+    return true;
+  };
+  ASSERT_TRUE(Encode(photo, options).ok());
+  EXPECT_GT(calls, 20);
+  EXPECT_EQ(last, 1);
+  options.progress = [](double done) { return done < 0.5; };
+  EXPECT_EQ(Encode(photo, options).status().code(), StatusCode::kCancelled);
+}
+
+TEST(RefinementTest, MemoryIsLimited) {
+  const Image photo = Photo(30, 40, 128, 96);
+  bitstream::Header header;
+  header.width = photo.width, header.height = photo.height, header.tile_size_log2 = 10;
+  EncodeOptions options = Options(50, 1);
+  options.threads = 1;
+  options.max_memory_bytes =
+      EncodeMemory(DataOf(*Model::Default().value()), header, FastestPrecision(), options.threads, false);
+  EXPECT_TRUE(Encode(photo, options).ok());
+  options.effort = 2;
+  EXPECT_EQ(Encode(photo, options).status().code(), StatusCode::kLimitExceeded);
+}
+
+}  // namespace
+}  // namespace lichen
