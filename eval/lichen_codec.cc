@@ -34,7 +34,9 @@ class LichenCodec : public Codec {
     return std::string("lichen ") + lichen::Version() + ", model " + model.Name() + " (" + model.Id() + ")";
   }
   // The version does not change with every change of the code, nor the model's id with its encoder: so, hashes of both.
-  std::string Identity() const override { return Version() + ", program " + ProgramHash() + ", model " + model_hash_; }
+  std::string Identity() const override {
+    return Version() + ", effort " + std::to_string(effort_) + ", program " + ProgramHash() + ", model " + model_hash_;
+  }
   std::vector<double> DefaultQualities() const override { return {5, 20, 40, 60, 80, 95}; }
   std::vector<double> SizeLadder() const override { return Steps(0, 100, 400); }
 

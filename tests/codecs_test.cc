@@ -91,6 +91,15 @@ TEST(CodecsTest, DamagedFilesAreErrors) {
   }
 }
 
+TEST(CodecsTest, EffortsAreCodecsOfTheirOwn) {
+  const auto plain = MakeCodec("lichen", {}).value(), refined = MakeCodec("lichen-e2", {}).value();
+  EXPECT_EQ(plain->Name(), "lichen");
+  EXPECT_EQ(refined->Name(), "lichen-e2");
+  EXPECT_NE(plain->Identity(), refined->Identity());  // what was measured of one is not taken for the other
+  const Image image = test::SyntheticImage(48, 48);
+  EXPECT_NE(*plain->Encode(image, 50), *refined->Encode(image, 50));
+}
+
 TEST(CodecsTest, UnknownNamesAreListedAgainstTheKnown) {
   const Status status = MakeCodec("gif", {}).status();
   EXPECT_EQ(status.code(), StatusCode::kInvalidArgument);
