@@ -2,10 +2,11 @@
 #ifndef LICHEN_CODEC_CONVOLUTION_H_
 #define LICHEN_CODEC_CONVOLUTION_H_
 
-// Float convolutions on oneDNN. Tensors are channels-last: [h][w][channels].
+// Convolutions of the transforms on oneDNN. Tensors are channels-last: [h][w][channels].
 
 #include <cstdint>
 #include <memory>
+#include <vector>
 
 #include "codec/model_data.h"
 #include "codec/workers.h"
@@ -13,18 +14,32 @@
 
 namespace lichen {
 
-/// kBfloat16: inputs and weights of 16 bits, sums of 32; outputs are floats, or bfloat16 where asked for.
-enum class Precision { kFloat32, kBfloat16 };
+/// What a convolution takes and multiplies. kBfloat16: numbers of 16 bits, with sums of 32; kInt8: signed integers of 8
+/// bits, with exact sums.
+enum class Precision { kFloat32, kBfloat16, kInt8 };
 
-/// kBfloat16 where the processor multiplies it natively, kFloat32 elsewhere.
-Precision FastestPrecision();
+/// Bytes of an element.
+constexpr size_t SizeOf(Precision precision) {
+  return precision == Precision::kInt8 ? 1 : precision == Precision::kBfloat16 ? 2 : sizeof(float);
+}
+
+/// What a transform computes in.
+struct TransformPrecision {
+  Precision floats = Precision::kFloat32;  // kFloat32 or kBfloat16: all but what has steps
+  bool bytes = false;  // residual blocks with steps run in kInt8, else in kFloat32, which holds the same integers
+
+  TransformPrecision(Precision f, bool b = false) : floats(f), bytes(b) {}
+};
+
+/// kBfloat16 and kInt8 where the processor multiplies them natively, kFloat32 elsewhere.
+TransformPrecision FastestPrecision();
 
 /// Round to nearest, ties to even. REQUIRES: finite values
 void FloatToBfloat16(const float* src, size_t count, uint16_t* dst);
 void FloatToBfloat16(const float* src, size_t count, uint16_t* dst, Workers& workers);
 
-/// A convolution of one shape of weights for pictures of any size; primitives are made once for every size.
-/// With accumulate, the result is added to what dst holds.
+/// A convolution of one shape of weights for pictures of any size; primitives are made once for every size. Where data
+/// has steps, it takes integers (rounded_convolution.h): bytes with kInt8, floats that hold them with kFloat32.
 class FloatConvolution {
  public:
   /// Rows of a canvas, with as many of zeros around them as belong to its padding. Columns are padded by kernel / 2.
@@ -34,15 +49,16 @@ class FloatConvolution {
 
   struct Options {
     Precision precision = Precision::kFloat32;
-    bool half_output = false;  // dst is bfloat16; only with kBfloat16
-    bool accumulate = false;
+    bool half_output = false;          // dst is bfloat16; only with kBfloat16
+    bool accumulate = false;           // the result is added to what dst holds
+    std::vector<float> output_step{};  // [out], where dst is to hold integers as well: those that the next one takes
   };
 
   FloatConvolution(const FloatConvolutionData& data, const Options& options);
   ~FloatConvolution();
   FloatConvolution(FloatConvolution&&) noexcept;
 
-  /// src: [rows.h][w][in], floats or bfloat16 by precision; dst: [rows' outputs][ceil(w/stride)][out], where the
+  /// src: [rows.h][w][in], floats, bfloat16 or bytes by precision; dst: [rows' outputs][ceil(w/stride)][out], where the
   /// outputs of rows are (top + h + bottom - kernel) / stride + 1. Workers share the rows.
   /// many_follow: rows of the same number will; else there are as few pieces as workers, since each height takes a
   /// primitive of its own. errors: kOutOfMemory, kInternal

@@ -12,6 +12,7 @@
 
 #include "codec/convolution.h"
 #include "codec/integer_network.h"
+#include "codec/rounded_convolution.h"
 #include "codec/scratch.h"
 
 #define LICHEN_ONEDNN_3 (DNNL_VERSION_MAJOR >= 3)
@@ -84,7 +85,7 @@ class WeightStore {
 /// A primitive for one size, for any number of threads.
 struct Prepared {
   dnnl::convolution_forward primitive;
-  memory weights, bias;
+  memory weights, bias, scales;  // scales: with oneDNN 3
   memory::desc source, destination, scratchpad;
 };
 
@@ -101,6 +102,9 @@ class Lane {
         {DNNL_ARG_DST, memory(p.destination, Cpu(), dst)},
         {DNNL_ARG_SCRATCHPAD, memory(p.scratchpad, Cpu(), scratchpad_.Reserve(p.scratchpad.get_size()))}};
     if (p.bias) arguments.emplace(DNNL_ARG_BIAS, p.bias);
+#if LICHEN_ONEDNN_3
+    if (p.scales) arguments.emplace(DNNL_ARG_ATTR_SCALES | DNNL_ARG_WEIGHTS, p.scales);
+#endif
     p.primitive.execute(stream_, arguments);
     stream_.wait();
   }
@@ -110,17 +114,39 @@ class Lane {
   Scratch<uint8_t> scratchpad_;
 };
 
-dnnl::primitive_attr Attributes(bool relu, float slope, bool accumulate) {
+/// What becomes of the sums of a convolution, in this order: scale, + dst, leaky ReLU, round.
+struct Epilogue {
+  std::vector<float> scale{};  // [out]; of the weights alone with oneDNN 3, of bias and weights with 2.6
+  bool accumulate = false, relu = false;
+  float slope = 0;
+  bool round = false;  // to integers of -127..127
+};
+
+dnnl::primitive_attr Attributes(const Epilogue& epilogue) {
   dnnl::primitive_attr attributes;
   attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
   attributes.set_fpmath_mode(dnnl::fpmath_mode::strict);
   dnnl::post_ops operations;
-  if (accumulate) operations.append_sum(1.0f);
+  const auto append = [&](dnnl::algorithm function, float alpha, float beta) {
 #if LICHEN_ONEDNN_3
-  if (relu) operations.append_eltwise(dnnl::algorithm::eltwise_relu, slope, 0.0f);
+    operations.append_eltwise(function, alpha, beta);
 #else
-  if (relu) operations.append_eltwise(1.0f, dnnl::algorithm::eltwise_relu, slope, 0.0f);
+    operations.append_eltwise(1.0f, function, alpha, beta);
 #endif
+  };
+  if (!epilogue.scale.empty()) {
+#if LICHEN_ONEDNN_3
+    attributes.set_scales_mask(DNNL_ARG_WEIGHTS, 1 << 0);  // by their first dimension; the values come with each call
+#else
+    attributes.set_output_scales(1 << 1, epilogue.scale);  // by the second dimension of dst
+#endif
+  }
+  if (epilogue.accumulate) operations.append_sum(1.0f);
+  if (epilogue.relu) append(dnnl::algorithm::eltwise_relu, epilogue.slope, 0.0f);
+  if (epilogue.round) {
+    append(dnnl::algorithm::eltwise_clip, -kRoundedMax, kRoundedMax);
+    append(dnnl::algorithm::eltwise_round, 0.0f, 0.0f);
+  }
   attributes.set_post_ops(operations);
   return attributes;
 }
@@ -180,7 +206,7 @@ class OneDnnAccumulator : public IntegerAccumulator {
     auto found = prepared_.find(shape);
     if (found == prepared_.end()) {
       Prepared p = Prepare(geometry_, shape, memory::data_type::u8, memory::data_type::s8, memory::data_type::s32,
-                           Attributes(false, 0, false), weights_, weights_mutex_, nullptr);
+                           Attributes({}), weights_, weights_mutex_, nullptr);
       found = prepared_.emplace(shape, std::move(p)).first;
     }
     lane_.Execute(found->second, src, acc);
@@ -200,26 +226,83 @@ std::unique_ptr<IntegerAccumulator> MakeFastAccumulator(int in, int out, int ker
   return std::make_unique<OneDnnAccumulator>(in, out, kernel, std::move(weight));
 }
 
-Precision FastestPrecision() {
+TransformPrecision FastestPrecision() {
   // Sets that hold all of a smaller one have all its bits: AMX and AVX10, which versions of oneDNN name differently.
-  const auto bfloat16 = static_cast<unsigned>(dnnl::cpu_isa::avx512_core_bf16);
   const auto isa = static_cast<unsigned>(dnnl::get_effective_cpu_isa());
-  return (isa & bfloat16) == bfloat16 ? Precision::kBfloat16 : Precision::kFloat32;
+  const auto has = [isa](dnnl::cpu_isa set) {
+    return (isa & static_cast<unsigned>(set)) == static_cast<unsigned>(set);
+  };
+  return {has(dnnl::cpu_isa::avx512_core_bf16) ? Precision::kBfloat16 : Precision::kFloat32,
+          has(dnnl::cpu_isa::avx512_core_vnni) || has(dnnl::cpu_isa::avx2_vnni)};
 }
 
 struct FloatConvolution::State {
+  using Type = memory::data_type;
+
   Geometry geometry;
-  Options options;
-  bool relu;
-  float slope;
+  Type input, output;
+  dnnl::primitive_attr attributes;
   WeightStore weights;
-  memory bias;
-  std::vector<Lane> lanes;
+  memory bias, scales;  // scales: with oneDNN 3
+  std::vector<Lane> lanes = {};
   std::mutex weights_mutex = {}, prepared_mutex = {};
   std::map<Shape, Prepared> prepared = {};
 
-  memory::data_type Type() const {
-    return options.precision == Precision::kBfloat16 ? memory::data_type::bf16 : memory::data_type::f32;
+  State(const FloatConvolutionData& data, Type in, Type out, const Epilogue& epilogue, WeightStore store,
+        const std::vector<float>& biases)
+      : geometry{data.in, data.out, data.kernel, data.stride},
+        input(in),
+        output(out),
+        attributes(Attributes(epilogue)),
+        weights(std::move(store)),
+        bias(Vector(biases)) {
+    if (LICHEN_ONEDNN_3 && !epilogue.scale.empty()) scales = Vector(epilogue.scale);
+  }
+
+  static memory Vector(const std::vector<float>& values) {
+    memory copy({{static_cast<memory::dim>(values.size())}, Type::f32, memory::format_tag::x}, Cpu());
+    std::copy(values.begin(), values.end(), static_cast<float*>(copy.get_data_handle()));
+    return copy;
+  }
+  static memory::dims Dims(const FloatConvolutionData& data) { return {data.out, data.in, data.kernel, data.kernel}; }
+
+  static std::unique_ptr<State> OfFloats(const FloatConvolutionData& data, const Options& options, Epilogue epilogue) {
+    const Type output = options.half_output ? Type::bf16 : Type::f32;
+    if (options.precision != Precision::kBfloat16) {
+      WeightStore store(Dims(data), Type::f32, data.weight);
+      return std::make_unique<State>(data, Type::f32, output, epilogue, std::move(store), data.bias);
+    }
+    std::vector<uint16_t> halves(data.weight.size());
+    FloatToBfloat16(data.weight.data(), halves.size(), halves.data());
+    WeightStore store(Dims(data), Type::bf16, std::move(halves));
+    return std::make_unique<State>(data, Type::bf16, output, epilogue, std::move(store), data.bias);
+  }
+
+  static std::unique_ptr<State> OfIntegers(const FloatConvolutionData& data, const Options& options,
+                                           Epilogue epilogue) {
+    RoundedWeights rounded = RoundWeights(data);
+    std::vector<float> bias = data.bias;
+    // In units of the output, where that is integers too: a positive factor of what the ReLU takes is one of what it
+    // gives.
+    for (size_t o = 0; o < options.output_step.size(); ++o) {
+      bias[o] /= options.output_step[o];
+      rounded.scale[o] /= options.output_step[o];
+    }
+    if (options.precision == Precision::kInt8) {
+      const Type output = options.output_step.empty() ? Type::f32 : Type::s8;  // to which oneDNN rounds, -128 included
+      if (!LICHEN_ONEDNN_3) {
+        for (int o = 0; o < data.out; ++o) bias[o] /= rounded.scale[o];
+      }
+      epilogue.scale = std::move(rounded.scale);
+      WeightStore store(Dims(data), Type::s8, std::move(rounded.weight));
+      return std::make_unique<State>(data, Type::s8, output, epilogue, std::move(store), bias);
+    }
+    epilogue.round = !options.output_step.empty();
+    std::vector<float> floats(rounded.weight.begin(), rounded.weight.end());
+    const size_t row = floats.size() / data.out;
+    for (size_t i = 0; i < floats.size(); ++i) floats[i] *= rounded.scale[i / row];
+    WeightStore store(Dims(data), Type::f32, std::move(floats));
+    return std::make_unique<State>(data, Type::f32, Type::f32, epilogue, std::move(store), bias);
   }
 
   const Prepared& PreparedFor(const Shape& shape) {
@@ -228,30 +311,17 @@ struct FloatConvolution::State {
       const auto found = prepared.find(shape);
       if (found != prepared.end()) return found->second;
     }
-    const auto output = options.half_output ? memory::data_type::bf16 : memory::data_type::f32;
-    const auto attributes = Attributes(relu, slope, options.accumulate);
-    Prepared made = Prepare(geometry, shape, Type(), Type(), output, attributes, weights, weights_mutex, &bias);
+    Prepared made = Prepare(geometry, shape, input, input, output, attributes, weights, weights_mutex, &bias);
+    made.scales = scales;
     const std::lock_guard<std::mutex> lock(prepared_mutex);
     return prepared.emplace(shape, std::move(made)).first->second;  // of two made at once the first stays
   }
 };
 
 FloatConvolution::FloatConvolution(const FloatConvolutionData& data, const Options& options) {
-  const memory::dims dims = {data.out, data.in, data.kernel, data.kernel};
-  const auto weights = [&] {
-    if (options.precision != Precision::kBfloat16) return WeightStore(dims, memory::data_type::f32, data.weight);
-    std::vector<uint16_t> halves(data.weight.size());
-    FloatToBfloat16(data.weight.data(), halves.size(), halves.data());
-    return WeightStore(dims, memory::data_type::bf16, std::move(halves));
-  };
-  state_.reset(new State{{data.in, data.out, data.kernel, data.stride},
-                         options,
-                         data.relu,
-                         data.slope,
-                         weights(),
-                         memory({{data.out}, memory::data_type::f32, memory::format_tag::x}, Cpu()),
-                         {}});
-  std::copy(data.bias.begin(), data.bias.end(), static_cast<float*>(state_->bias.get_data_handle()));
+  Epilogue epilogue;
+  epilogue.accumulate = options.accumulate, epilogue.relu = data.relu, epilogue.slope = data.slope;
+  state_ = data.step.empty() ? State::OfFloats(data, options, epilogue) : State::OfIntegers(data, options, epilogue);
 }
 
 FloatConvolution::~FloatConvolution() = default;
@@ -262,8 +332,8 @@ Status FloatConvolution::Run(const void* src, const Rows& rows, int w, void* dst
   const Geometry& g = s.geometry;
   const Shape whole = {rows.h, w, rows.top, rows.bottom};
   const int outputs = g.OutputRows(whole);
-  const size_t from_row = static_cast<size_t>(w) * g.in * (s.options.precision == Precision::kBfloat16 ? 2 : 4);
-  const size_t to_row = static_cast<size_t>(g.Columns(whole)) * g.out * (s.options.half_output ? 2 : 4);
+  const size_t from_row = static_cast<size_t>(w) * g.in * memory::data_type_size(s.input);
+  const size_t to_row = static_cast<size_t>(g.Columns(whole)) * g.out * memory::data_type_size(s.output);
   const int64_t row_work = int64_t{g.Columns(whole)} * g.out * g.in * g.kernel * g.kernel;
   // Where many follow, pieces do not depend on the number of workers.
   const int share = many_follow ? static_cast<int>(kPieceWork / row_work) : (outputs - 1) / workers.threads() + 1;

@@ -60,8 +60,8 @@ int LargestStrip(int rows, int columns, int margin) { return std::min(StripRows(
 
 }  // namespace
 
-uint64_t DecodeMemory(const ModelData& model, const bitstream::Header& header, const View& view, Precision precision,
-                      int threads) {
+uint64_t DecodeMemory(const ModelData& model, const bitstream::Header& header, const View& view,
+                      TransformPrecision precision, int threads) {
   const TileGrid grid(header);
   const ScaledSynthesis synthesis = SynthesisAtScale(model.g_s, view.scale);
   const int margin = MarginOf(*synthesis.layers);
@@ -83,8 +83,8 @@ uint64_t HashMemory(const ModelData& model, const bitstream::Header& header, int
   return FixedMemory(model) + TilesAtATime(grid, {0, grid.width()}, threads) * TileMemory(model, LargestTile(grid));
 }
 
-uint64_t EncodeMemory(const ModelData& model, const bitstream::Header& header, Precision precision, int threads,
-                      bool refine) {
+uint64_t EncodeMemory(const ModelData& model, const bitstream::Header& header, TransformPrecision precision,
+                      int threads, bool refine) {
   const TileGrid grid(header);
   const int margin = (MarginOf(model.g_a) + kLatentPixels - 1) / kLatentPixels;
   const int strip = LargestStrip(grid.height(), grid.width(), margin);

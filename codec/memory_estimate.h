@@ -15,15 +15,15 @@
 namespace lichen {
 
 /// Bytes to decode a view. threads: as in DecodeOptions; every thread works on a tile of its own
-uint64_t DecodeMemory(const ModelData& model, const bitstream::Header& header, const View& view, Precision precision,
-                      int threads);
+uint64_t DecodeMemory(const ModelData& model, const bitstream::Header& header, const View& view,
+                      TransformPrecision precision, int threads);
 
 /// Bytes to decode the latents only, tile by tile.
 uint64_t HashMemory(const ModelData& model, const bitstream::Header& header, int threads);
 
 /// Bytes to encode a picture. refine: by Refinement
-uint64_t EncodeMemory(const ModelData& model, const bitstream::Header& header, Precision precision, int threads,
-                      bool refine);
+uint64_t EncodeMemory(const ModelData& model, const bitstream::Header& header, TransformPrecision precision,
+                      int threads, bool refine);
 
 /// kLimitExceeded when `bytes` are more than `limit`; `work` is "decoding" or "encoding".
 Status CheckMemory(uint64_t bytes, uint64_t limit, const char* work);

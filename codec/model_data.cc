@@ -147,6 +147,9 @@ int IntIn(const Json& json, const char* key, int low, int high) {
   return static_cast<int>(value);
 }
 
+/// exponent: log2 in 1/2048 octaves
+float GainOf(int exponent) { return static_cast<float>(std::exp2(static_cast<double>(exponent) / (1 << kGainBits))); }
+
 FloatConvolutionData ParseConvolution(const Section& section, const Json& json) {
   FloatConvolutionData conv;
   conv.in = IntIn(json, "in", 1, kMaxChannels);
@@ -160,6 +163,9 @@ FloatConvolutionData ParseConvolution(const Section& section, const Json& json) 
   const std::string name = json.at("name").get<std::string>();
   conv.weight = section.Halves(name + ".weight", size_t(conv.out) * conv.in * conv.kernel * conv.kernel);
   conv.bias = section.Halves(name + ".bias", conv.out);
+  if (json.value("steps", false)) {
+    for (const int16_t e : section.Shorts(name + ".step", conv.in)) conv.step.push_back(GainOf(e));
+  }
   return conv;
 }
 
@@ -207,6 +213,7 @@ std::vector<FloatLayer> ParseTransform(const Section& section, const Json& layer
       layer.a = ParseConvolution(section, json);
       if (layer.a.in != channels)
         Section::Fail("a convolution of " + std::to_string(layer.a.in) + " channels after " + std::to_string(channels));
+      if (!layer.a.step.empty()) Section::Fail("steps outside of residual blocks");
       if (unshuffled) InputsAfterSpaceToDepth(layer.a, parsed.back().factor);
       channels = layer.a.out;
       reduced *= layer.a.stride;
@@ -218,6 +225,8 @@ std::vector<FloatLayer> ParseTransform(const Section& section, const Json& layer
           layer.b.stride != 1 || layer.b.relu || !layer.a.relu) {
         Section::Fail("a residual block whose sizes do not fit");
       }
+      if (layer.a.step.empty() != layer.b.step.empty())
+        Section::Fail("a residual block with steps for one convolution");
     } else if (type == "space_to_depth") {
       layer.type = FloatLayer::Type::kSpaceToDepth;
       layer.factor = IntIn(json, "factor", 2, 8);
@@ -417,9 +426,7 @@ std::vector<int> ExponentsAtQuality(const std::vector<int16_t>& table, int chann
 
 std::vector<float> GainsAtQuality(const std::vector<int16_t>& table, int channels, int quality_index) {
   std::vector<float> out;
-  for (int e : ExponentsAtQuality(table, channels, quality_index)) {
-    out.push_back(static_cast<float>(std::exp2(static_cast<double>(e) / (1 << kGainBits))));
-  }
+  for (int e : ExponentsAtQuality(table, channels, quality_index)) out.push_back(GainOf(e));
   return out;
 }
 

@@ -15,19 +15,20 @@
 
 namespace lichen {
 
-/// A float convolution with zero padding of kernel / 2. weight: [out][in][kernel][kernel]; bias: [out].
+/// A float convolution with zero padding of kernel / 2. weight: [out][in][kernel][kernel]; bias: [out]; step: [in], of
+/// the 8-bit integers that it takes (rounded_convolution.h), or empty where it takes floats.
 struct FloatConvolutionData {
   int in = 0, out = 0, kernel = 1, stride = 1;
   bool relu = false;
   float slope = 0;  // with relu: of what is below 0
-  std::vector<float> weight, bias;
+  std::vector<float> weight, bias, step;
 };
 
 /// One layer of g_a, g_s or h_a.
 struct FloatLayer {
   enum class Type { kConvolution, kResidual, kSpaceToDepth, kDepthToSpace, kGain };
   Type type = Type::kConvolution;
-  FloatConvolutionData a, b;  // kConvolution: a; kResidual: x + b(relu(a(x)))
+  FloatConvolutionData a, b;  // kConvolution: a; kResidual: x + b(relu(a(x))), where both have steps or neither
   int factor = 1;             // kSpaceToDepth, kDepthToSpace
   int channels = 0;           // kGain
   std::vector<int16_t> gain;  // kGain: log2 in 1/2048 octaves, [anchor][channel]

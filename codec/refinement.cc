@@ -222,7 +222,7 @@ void Refinement::Descend(const float* gradient, int iteration, double rate, floa
   });
 }
 
-uint64_t Refinement::Memory(const ModelData& model, int h, int w, Precision precision) {
+uint64_t Refinement::Memory(const ModelData& model, int h, int w, TransformPrecision precision) {
   const uint64_t window_h = h + 2 * kMargin, window_w = w + 2 * kMargin, m = model.latent_channels;
   const uint64_t latents = uint64_t(h) * w * m, in_window = window_h * window_w * m;
   // y_hat of the entropy model, means, indices, momentum, squares, and the list of those that are coded

@@ -50,7 +50,7 @@ class Refinement {
              const float* z, const std::function<Status(double)>& report);
 
   /// Bytes for tiles of at most h x w positions.
-  static uint64_t Memory(const ModelData& model, int h, int w, Precision precision);
+  static uint64_t Memory(const ModelData& model, int h, int w, TransformPrecision precision);
 
  private:
   /// A latent that is coded, and its state of descent.

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "codec/rearrangement.h"
+#include "codec/rounded_convolution.h"
 #include "codec/vectorised.h"
 
 namespace lichen {
@@ -35,13 +36,30 @@ void MultiplyRow(float* x, int pixels, int channels, const float* gain) {
   }
 }
 
-/// gradient *= slope where the unit was below 0
+/// gradient *= slope where the unit was not above 0: rounded to integers, most of what was below 0 is 0.
 LICHEN_VECTORISED
 void ThroughLeak(const float* unit, size_t count, float slope, float* gradient) {
-  for (size_t i = 0; i < count; ++i) gradient[i] *= unit[i] < 0.0f ? slope : 1.0f;
+  for (size_t i = 0; i < count; ++i) gradient[i] *= unit[i] <= 0.0f ? slope : 1.0f;
+}
+LICHEN_VECTORISED
+void ThroughLeak(const int8_t* unit, size_t count, float slope, float* gradient) {
+  for (size_t i = 0; i < count; ++i) gradient[i] *= unit[i] <= 0 ? slope : 1.0f;
+}
+LICHEN_VECTORISED
+void ThroughLeak(const int8_t* unit, size_t count, float slope, uint16_t* gradient) {
+  for (size_t i = 0; i < count; ++i) {
+    const uint32_t wide = static_cast<uint32_t>(gradient[i]) << 16;
+    float value;
+    std::memcpy(&value, &wide, 4);
+    value *= slope;
+    uint32_t bits;
+    std::memcpy(&bits, &value, 4);
+    const auto leaked = static_cast<uint16_t>((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
+    gradient[i] = unit[i] <= 0 ? leaked : gradient[i];
+  }
 }
 
-/// The same in bfloat16.
+/// The same with units in bfloat16.
 LICHEN_VECTORISED
 void ThroughLeak(const uint16_t* unit, size_t count, float slope, uint16_t* gradient) {
   for (size_t i = 0; i < count; ++i) {
@@ -52,7 +70,7 @@ void ThroughLeak(const uint16_t* unit, size_t count, float slope, uint16_t* grad
     uint32_t bits;
     std::memcpy(&bits, &value, 4);
     const auto leaked = static_cast<uint16_t>((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
-    gradient[i] = (unit[i] & 0x8000) != 0 ? leaked : gradient[i];
+    gradient[i] = (unit[i] & 0x8000) != 0 || unit[i] == 0 ? leaked : gradient[i];
   }
 }
 
@@ -73,21 +91,37 @@ bool SynthesisGradient::Supports(Layers layers) {
   });
 }
 
-SynthesisGradient::SynthesisGradient(Layers layers, int quality_index, Precision precision, Workers& workers)
-    : workers_(workers), precision_(precision) {
+namespace {
+
+bool HasSteps(Layers layers) {
+  return std::any_of(layers.begin(), layers.end(), [](const FloatLayer& layer) { return !layer.a.step.empty(); });
+}
+
+/// Floats that carry integers forwards meet floats on the way back.
+Precision BackPrecision(Layers layers, TransformPrecision precision) {
+  return HasSteps(layers) && !precision.bytes ? Precision::kFloat32 : precision.floats;
+}
+
+}  // namespace
+
+SynthesisGradient::SynthesisGradient(Layers layers, int quality_index, TransformPrecision precision, Workers& workers)
+    : workers_(workers), precision_(BackPrecision(layers, precision)) {
+  const Precision trunk = HasSteps(layers) ? Precision::kFloat32 : precision.floats;  // SynthesisPrecision
   for (const FloatLayer& layer : layers) {
     Step step;
     step.type = layer.type;
     step.factor = layer.factor;
-    // The way forwards is that of the decoder. The way back may be coarse everywhere: it only says where to go.
+    // The way forwards is that of the decoder, which rounds where there are steps. The way back may be coarse
+    // everywhere: it only says where to go, and does not round.
     FloatConvolution::Options forwards, backwards;
-    forwards.precision = backwards.precision = precision;
+    forwards.precision = trunk;
+    backwards.precision = precision_;
     switch (layer.type) {
       case FloatLayer::Type::kConvolution:
         step.in = layer.a.in, step.out = layer.a.out;
         step.kernels = {layer.a.kernel, 0};
         if (!TakesBfloat16(layer.a)) forwards.precision = Precision::kFloat32;
-        step.half_input = forwards.precision == Precision::kBfloat16;
+        step.taken = forwards.precision;
         step.forwards.emplace_back(layer.a, forwards);
         step.backwards.emplace_back(Transposed(layer.a), backwards);
         break;
@@ -95,14 +129,19 @@ SynthesisGradient::SynthesisGradient(Layers layers, int quality_index, Precision
         step.in = step.out = layer.a.in, step.middle = layer.a.out;
         step.kernels = {layer.a.kernel, layer.b.kernel};
         step.slope = layer.a.slope;
-        step.half_input = precision == Precision::kBfloat16;
+        forwards.precision = step.taken = TakenByResidual(layer, precision);
+        step.inverse_step = Inverses(layer.a.step);
         FloatConvolution::Options first = forwards, second = forwards;
-        first.half_output = step.half_input;
+        first.half_output = step.taken == Precision::kBfloat16;
+        first.output_step = layer.b.step;
         second.accumulate = true;
         step.forwards.emplace_back(layer.a, first);
         step.forwards.emplace_back(layer.b, second);
-        step.backwards.emplace_back(Transposed(layer.a), second);
-        step.backwards.emplace_back(Transposed(layer.b), first);
+        FloatConvolution::Options first_back = backwards, second_back = backwards;
+        first_back.half_output = precision_ == Precision::kBfloat16;
+        second_back.accumulate = true;
+        step.backwards.emplace_back(Transposed(layer.a), second_back);
+        step.backwards.emplace_back(Transposed(layer.b), first_back);
         break;
       }
       case FloatLayer::Type::kGain:
@@ -130,7 +169,7 @@ Result<const float*> SynthesisGradient::Run(const float* y_hat, int h, int w) {
     switch (step.type) {
       case FloatLayer::Type::kConvolution: {
         const size_t count = static_cast<size_t>(h_) * w_ * channels_;
-        const void* from = step.half_input ? Converted(count) : x_.data();
+        const void* from = step.taken == Precision::kBfloat16 ? Converted(count) : x_.data();
         float* to = next_.Reserve(static_cast<size_t>(h_) * w_ * step.out);
         LICHEN_RETURN_IF_ERROR(step.forwards[0].Run(from, Whole(h_, step.kernels[0]), w_, to, workers_, false));
         channels_ = step.out;
@@ -213,9 +252,24 @@ const void* SynthesisGradient::Converted(size_t count) {
 
 Status SynthesisGradient::AddBranch(Step& step) {
   const size_t count = static_cast<size_t>(h_) * w_;
-  const void* from = step.half_input ? Converted(count * step.in) : x_.data();
-  void* middle = step.half_input ? static_cast<void*>(step.kept_half.Reserve(count * step.middle))
-                                 : static_cast<void*>(step.kept.Reserve(count * step.middle));
+  const void* from = x_.data();
+  void* middle = nullptr;
+  if (step.taken == Precision::kInt8) {
+    int8_t* integers = rounded_bytes_.Reserve(count * step.in);
+    RoundToSteps(x_.data(), count, step.inverse_step, integers, workers_);
+    from = integers;
+    middle = step.kept_bytes.Reserve(count * step.middle);
+  } else if (step.taken == Precision::kBfloat16) {
+    from = Converted(count * step.in);
+    middle = step.kept_half.Reserve(count * step.middle);
+  } else {
+    if (!step.inverse_step.empty()) {
+      float* integers = rounded_.Reserve(count * step.in);
+      RoundToSteps(x_.data(), count, step.inverse_step, integers, workers_);
+      from = integers;
+    }
+    middle = step.kept.Reserve(count * step.middle);
+  }
   LICHEN_RETURN_IF_ERROR(step.forwards[0].Run(from, Whole(h_, step.kernels[0]), w_, middle, workers_, false));
   return step.forwards[1].Run(middle, Whole(h_, step.kernels[1]), w_, x_.data(), workers_, false);
 }
@@ -223,11 +277,16 @@ Status SynthesisGradient::AddBranch(Step& step) {
 Status SynthesisGradient::AddBranchBack(Step& step) {
   const size_t count = static_cast<size_t>(h_) * w_, middle_count = count * step.middle;
   const void* from = Converted(count * step.in);
-  void* middle = step.half_input ? static_cast<void*>(middle_half_.Reserve(middle_count))
-                                 : static_cast<void*>(middle_.Reserve(middle_count));
+  const bool half = precision_ == Precision::kBfloat16;
+  void* middle =
+      half ? static_cast<void*>(middle_half_.Reserve(middle_count)) : static_cast<void*>(middle_.Reserve(middle_count));
   LICHEN_RETURN_IF_ERROR(step.backwards[1].Run(from, Whole(h_, step.kernels[1]), w_, middle, workers_, false));
   workers_.ForRanges(middle_count, kLeastElements, [&](size_t begin, size_t end) {
-    if (step.half_input) {
+    if (step.taken == Precision::kInt8 && half) {
+      ThroughLeak(step.kept_bytes.data() + begin, end - begin, step.slope, middle_half_.data() + begin);
+    } else if (step.taken == Precision::kInt8) {
+      ThroughLeak(step.kept_bytes.data() + begin, end - begin, step.slope, middle_.data() + begin);
+    } else if (half) {
       ThroughLeak(step.kept_half.data() + begin, end - begin, step.slope, middle_half_.data() + begin);
     } else {
       ThroughLeak(step.kept.data() + begin, end - begin, step.slope, middle_.data() + begin);
@@ -236,9 +295,11 @@ Status SynthesisGradient::AddBranchBack(Step& step) {
   return step.backwards[0].Run(middle, Whole(h_, step.kernels[0]), w_, x_.data(), workers_, false);
 }
 
-uint64_t SynthesisGradient::Memory(Layers layers, int input_channels, int h, int w, Precision precision) {
-  const uint64_t unit = precision == Precision::kBfloat16 ? sizeof(uint16_t) : sizeof(float);
-  uint64_t largest = uint64_t(h) * w * input_channels, half = 0, middle = 0, kept = 0;
+uint64_t SynthesisGradient::Memory(Layers layers, int input_channels, int h, int w, TransformPrecision precision) {
+  const bool halves = BackPrecision(layers, precision) == Precision::kBfloat16;
+  const uint64_t unit = halves ? sizeof(uint16_t) : sizeof(float);
+  uint64_t largest = uint64_t(h) * w * input_channels, half = 0, middle = 0, kept = 0;  // elements, but kept: bytes
+  uint64_t rounded = 0;                                                                 // bytes
   uint64_t rows = h, columns = w, channels = input_channels;
   for (const FloatLayer& layer : layers) {
     const uint64_t factor = layer.factor;
@@ -250,7 +311,10 @@ uint64_t SynthesisGradient::Memory(Layers layers, int input_channels, int h, int
       case FloatLayer::Type::kResidual:
         half = std::max(half, rows * columns * layer.a.in);
         middle = std::max(middle, rows * columns * layer.a.out);
-        kept += rows * columns * layer.a.out;
+        kept += rows * columns * layer.a.out * SizeOf(TakenByResidual(layer, precision));
+        if (!layer.a.step.empty()) {
+          rounded = std::max(rounded, rows * columns * layer.a.in * SizeOf(TakenByResidual(layer, precision)));
+        }
         break;
       case FloatLayer::Type::kSpaceToDepth:
         rows /= factor, columns /= factor, channels *= factor * factor;
@@ -263,7 +327,7 @@ uint64_t SynthesisGradient::Memory(Layers layers, int input_channels, int h, int
     }
     largest = std::max(largest, rows * columns * channels);
   }
-  return 2 * largest * sizeof(float) + (precision == Precision::kBfloat16 ? half * unit : 0) + (middle + kept) * unit;
+  return 2 * largest * sizeof(float) + (halves ? half * unit : 0) + middle * unit + kept + rounded;
 }
 
 }  // namespace lichen

@@ -22,7 +22,7 @@ namespace lichen {
 class SynthesisGradient {
  public:
   /// Borrows `workers`; weights are copied. REQUIRES: Supports(layers)
-  SynthesisGradient(Layers layers, int quality_index, Precision precision, Workers& workers);
+  SynthesisGradient(Layers layers, int quality_index, TransformPrecision precision, Workers& workers);
 
   /// Whether all convolutions are of stride 1.
   static bool Supports(Layers layers);
@@ -39,7 +39,7 @@ class SynthesisGradient {
   Result<const float*> Back();
 
   /// Bytes for a canvas of h x w.
-  static uint64_t Memory(Layers layers, int input_channels, int h, int w, Precision precision);
+  static uint64_t Memory(Layers layers, int input_channels, int h, int w, TransformPrecision precision);
 
  private:
   struct Step {
@@ -47,13 +47,15 @@ class SynthesisGradient {
     int in = 0, out = 0, middle = 0, factor = 1;
     std::array<int, 2> kernels{};
     float slope = 1;  // of the branch's units below 0
-    bool half_input = false;
+    Precision taken = Precision::kFloat32;              // by the convolutions forwards
+    std::vector<float> inverse_step;                    // of the integers that a residual block takes, if it does
     std::vector<FloatConvolution> forwards, backwards;  // one, or two in a residual block: first, second
     std::vector<float> gain;
     int h = 0, w = 0;  // of what the last Run gave it
-    // What a residual block's first convolution gave, one of the two.
+    // What a residual block's first convolution gave, one of the three.
     Scratch<float> kept;
     Scratch<uint16_t> kept_half;
+    Scratch<int8_t> kept_bytes;
   };
 
   Status AddBranch(Step& step);
@@ -62,11 +64,13 @@ class SynthesisGradient {
   const void* Converted(size_t count);
 
   Workers& workers_;
-  Precision precision_;
+  Precision precision_;  // of the way back
   std::vector<Step> steps_;
   int channels_ = 0, h_ = 0, w_ = 0;  // of what x_ holds
   Scratch<float> x_, next_, middle_;
   Scratch<uint16_t> half_, middle_half_;
+  Scratch<float> rounded_;
+  Scratch<int8_t> rounded_bytes_;
 };
 
 }  // namespace lichen

@@ -3,9 +3,11 @@
 
 #include <algorithm>
 #include <cstring>
+#include <type_traits>
 #include <utility>
 
 #include "codec/rearrangement.h"
+#include "codec/rounded_convolution.h"
 #include "codec/vectorised.h"
 
 namespace lichen {
@@ -88,12 +90,23 @@ class KeptRows {
   std::vector<uint8_t> bytes_;
 };
 
+/// Room for elements of that type.
+template <typename T>
+T* ReserveAs(Scratch<uint8_t>& scratch, size_t count) {
+  return reinterpret_cast<T*>(scratch.Reserve(count * sizeof(T)));
+}
+
 /// Rows of its input that a residual block needs again: those whose sums are not complete, and as they were.
 int KeptByResidual(const FloatLayer& layer) {
   return layer.a.kernel / 2 + std::max(layer.a.kernel / 2, layer.b.kernel / 2);
 }
 
 }  // namespace
+
+Precision TakenByResidual(const FloatLayer& layer, TransformPrecision precision) {
+  if (layer.a.step.empty()) return precision.floats;
+  return precision.bytes ? Precision::kInt8 : Precision::kFloat32;
+}
 
 bool TakesBfloat16(const FloatConvolutionData& trunk) { return trunk.in > 64 && trunk.in <= 256; }
 
@@ -117,7 +130,8 @@ struct Transform::Step {
   FloatLayer::Type type;
   int in = 0, out = 0, middle = 0, factor = 1;
   std::vector<Convolution> convolutions;  // one, or two in a residual block
-  bool half_input = false;                // they take bfloat16
+  Precision taken = Precision::kFloat32;  // by them
+  std::vector<float> inverse_step;        // of the integers that a residual block takes, if it does
   std::vector<float> gain;
   int most_kept = 0;    // rows that are put before its input, where that is
   KeptRows kept;        // a residual block's input
@@ -132,7 +146,7 @@ struct Transform::Tensor {
   size_t size() const { return h * RowSize(); }
 };
 
-Transform::Transform(Layers layers, int quality_index, Precision precision, Workers& workers,
+Transform::Transform(Layers layers, int quality_index, TransformPrecision precision, Workers& workers,
                      std::shared_ptr<TransformMemory> memory)
     : workers_(workers), memory_(memory ? std::move(memory) : std::make_shared<TransformMemory>()) {
   for (const FloatLayer& layer : layers) {
@@ -140,22 +154,24 @@ Transform::Transform(Layers layers, int quality_index, Precision precision, Work
     step.type = layer.type;
     step.factor = layer.factor;
     FloatConvolution::Options options;
-    options.precision = precision;
+    options.precision = precision.floats;
     switch (layer.type) {
       case FloatLayer::Type::kConvolution:
         step.in = layer.a.in, step.out = layer.a.out;
         if (!TakesBfloat16(layer.a)) options.precision = Precision::kFloat32;
-        step.half_input = options.precision == Precision::kBfloat16;
-        if (!step.half_input) step.most_kept = layer.a.kernel - 1;
+        step.taken = options.precision;
+        if (step.taken == Precision::kFloat32) step.most_kept = layer.a.kernel - 1;
         step.convolutions.emplace_back(layer.a, options);
         break;
       case FloatLayer::Type::kResidual: {
         step.in = step.out = layer.a.in, step.middle = layer.a.out;
         // The branches of residual blocks, most of the work, add small corrections.
-        step.half_input = precision == Precision::kBfloat16;
+        options.precision = step.taken = TakenByResidual(layer, precision);
+        step.inverse_step = Inverses(layer.a.step);
         step.most_kept = KeptByResidual(layer);
         FloatConvolution::Options first = options, second = options;
-        first.half_output = precision == Precision::kBfloat16;
+        first.half_output = step.taken == Precision::kBfloat16;
+        first.output_step = layer.b.step;
         second.accumulate = true;
         step.convolutions.emplace_back(layer.a, first);
         step.convolutions.emplace_back(layer.b, second);
@@ -250,8 +266,8 @@ Status Transform::Convolve(size_t i, Tensor& x, bool last) {
     memory_->x.Swap(memory_->next);
     return Status();
   };
-  if (step.half_input) {
-    uint16_t* half = memory_->half.Reserve(kept + x.size()) + kept;
+  if (step.taken == Precision::kBfloat16) {
+    auto* half = ReserveAs<uint16_t>(memory_->taken, kept + x.size()) + kept;
     FloatToBfloat16(x.rows, x.size(), half, workers_);
     return run(convolution.kept.PutBefore(half));
   }
@@ -284,11 +300,18 @@ Status Transform::AddBranch(size_t i, Tensor& x, bool last) {
     return Status();
   };
   const float* from = rows + (own + a.skip) * row;
-  const size_t middle_size = (middle_kept + a.outputs) * middle_row;
-  if (!step.half_input) return run(from, memory_->middle.Reserve(middle_size));
-  uint16_t* half = memory_->half.Reserve(a.rows.h * row);
-  FloatToBfloat16(from, a.rows.h * row, half, workers_);
-  return run(half, memory_->middle_half.Reserve(middle_size));
+  const size_t size = a.rows.h * row, middle_size = (middle_kept + a.outputs) * middle_row;
+  const auto run_rounded = [&](auto* integers) {
+    using Element = std::remove_pointer_t<decltype(integers)>;
+    RoundToSteps(from, size / x.channels, step.inverse_step, integers, workers_);
+    return run(integers, ReserveAs<Element>(memory_->middle, middle_size));
+  };
+  if (step.taken == Precision::kInt8) return run_rounded(ReserveAs<int8_t>(memory_->taken, size));
+  if (!step.inverse_step.empty()) return run_rounded(ReserveAs<float>(memory_->taken, size));
+  if (step.taken == Precision::kFloat32) return run(from, ReserveAs<float>(memory_->middle, middle_size));
+  auto* half = ReserveAs<uint16_t>(memory_->taken, size);
+  FloatToBfloat16(from, size, half, workers_);
+  return run(half, ReserveAs<uint16_t>(memory_->middle, middle_size));
 }
 
 Result<Strip> Transform::Next(const float* src, int rows, bool last) {
@@ -338,8 +361,9 @@ Result<const float*> Transform::Run(const float* src, int h, int w) {
   return whole.rows;
 }
 
-uint64_t Transform::Memory(Layers layers, int input_channels, int h, int w, Precision precision, bool own_input) {
-  const bool half = precision == Precision::kBfloat16;
+uint64_t Transform::Memory(Layers layers, int input_channels, int h, int w, TransformPrecision precision,
+                           bool own_input) {
+  const bool half = precision.floats == Precision::kBfloat16;
   uint64_t rows = h, columns = w, channels = input_channels;
   uint64_t x = 0, next = 0, kept = 0, inside = 0;  // elements; elements; bytes; bytes
   uint64_t size = rows * columns * channels;       // of the tensor and what is put before it, in elements
@@ -354,7 +378,7 @@ uint64_t Transform::Memory(Layers layers, int input_channels, int h, int w, Prec
     if (before) x = std::max(x, size += count * columns);
   };
   for (const FloatLayer& layer : layers) {
-    const uint64_t factor = layer.factor, element = half ? 2 : 4;
+    const uint64_t factor = layer.factor;
     switch (layer.type) {
       case FloatLayer::Type::kConvolution: {
         const bool taken_half = half && TakesBfloat16(layer.a);
@@ -367,11 +391,14 @@ uint64_t Transform::Memory(Layers layers, int input_channels, int h, int w, Prec
         break;
       }
       case FloatLayer::Type::kResidual: {
+        const Precision taken = TakenByResidual(layer, precision);
+        const uint64_t element = SizeOf(taken);
+        const bool copied = taken != Precision::kFloat32 || !layer.a.step.empty();
         x = std::max(x, size);
         keep(KeptByResidual(layer) * channels, 4, true);
         keep((layer.b.kernel - 1) * uint64_t(layer.a.out), element, false);
         const uint64_t each = (rows + KeptByResidual(layer)) * columns * element;
-        inside = std::max(inside, each * (half ? channels + layer.a.out : layer.a.out));
+        inside = std::max(inside, each * (copied ? channels + layer.a.out : layer.a.out));
         break;
       }
       case FloatLayer::Type::kSpaceToDepth:
@@ -388,6 +415,14 @@ uint64_t Transform::Memory(Layers layers, int input_channels, int h, int w, Prec
     }
   }
   return (x + next) * sizeof(float) + kept + inside;
+}
+
+TransformPrecision SynthesisPrecision(Layers g_s) {
+  TransformPrecision precision = FastestPrecision();
+  for (const FloatLayer& layer : g_s) {
+    if (!layer.a.step.empty()) precision.floats = Precision::kFloat32;
+  }
+  return precision;
 }
 
 int MarginOf(Layers layers) {

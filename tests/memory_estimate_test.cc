@@ -11,6 +11,7 @@
 
 #include "codec/dct_decoder.h"
 #include "codec/dct_encoder.h"
+#include "codec/transform.h"
 #include "test_data.h"
 
 namespace lichen {
@@ -157,7 +158,8 @@ TEST(MemoryEstimateTest, IsCloseToWhatIsTaken) {
       CountingSink sink;
       return Decode(file.data(), file.size(), decode, sink).ok();
     });
-    const uint64_t to_decode = Mib(DecodeMemory(model, header, MakeView(header, {}, 1).value(), precision, 1));
+    const uint64_t to_decode =
+        Mib(DecodeMemory(model, header, MakeView(header, {}, 1).value(), SynthesisPrecision(model.g_s), 1));
     EXPECT_LE(decoding, to_decode + to_decode / 10);
     EXPECT_GE(decoding, to_decode / 2);
     options.coding = Coding::kDct;

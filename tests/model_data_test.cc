@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <zstd.h>
 
+#include <cmath>
 #include <functional>
 #include <nlohmann/json.hpp>
 
@@ -60,6 +61,15 @@ struct OpenSection {
     bitstream::ByteWriter writer(&tensors);
     for (int i = 0; i < 8 * channels; ++i) writer.WriteU16(static_cast<uint16_t>(exponent));
     json[transform].insert(json[transform].begin() + at, Json{{"type", "gain"}, {"name", "added"}});
+  }
+  /// Gives a convolution steps of 2^(exponent / 2048), of which `change` more than there are channels.
+  void AddSteps(Json& convolution, int16_t exponent, int change = 0) {
+    const int count = convolution["in"].get<int>() + change;
+    const std::string name = convolution["name"].get<std::string>() + ".step";
+    json["tensors"][name] = {{"type", "s16"}, {"count", count}, {"offset", tensors.size()}};
+    bitstream::ByteWriter writer(&tensors);
+    for (int i = 0; i < count; ++i) writer.WriteU16(static_cast<uint16_t>(exponent));
+    convolution["steps"] = true;
   }
 };
 
@@ -177,6 +187,82 @@ TEST(ModelDataTest, WeightsThatOverflowGiveAPicture) {
   const auto file = Encode(test::SyntheticImage(20, 20), encode);
   ASSERT_TRUE(file.ok()) << file.status().message();
   EXPECT_TRUE(Decode(file->data(), file->size(), decode).ok());
+}
+
+/// The first residual block of g_s in a toy model.
+Json& BlockOf(OpenSection& section) {
+  for (Json& layer : section.json["g_s"]) {
+    if (layer["type"] == "residual") return layer;
+  }
+  ADD_FAILURE() << "no residual block";
+  return section.json["g_s"][0];
+}
+
+TEST(ModelDataTest, ResidualBlocksMayHaveSteps) {
+  const auto model = ParseEdited([](OpenSection& d, OpenSection&) {
+    d.AddSteps(BlockOf(d)["a"], -3 * 2048);
+    d.AddSteps(BlockOf(d)["b"], 1024);
+  });
+  ASSERT_TRUE(model.ok()) << model.status().message();
+  int with_steps = 0;
+  for (const FloatLayer& layer : DataOf(**model).g_s) {
+    if (layer.a.step.empty()) continue;
+    ++with_steps;
+    EXPECT_EQ(layer.a.step, std::vector<float>(layer.a.in, 0.125f));
+    EXPECT_EQ(layer.b.step, std::vector<float>(layer.b.in, std::sqrt(2.0f)));
+  }
+  EXPECT_EQ(with_steps, 1);
+  for (const FloatLayer& layer : DataOf(*ToyModel()).g_s) EXPECT_TRUE(layer.a.step.empty() && layer.b.step.empty());
+}
+
+TEST(ModelDataTest, StepsThatDoNotFitAreDamage) {
+  const std::vector<std::pair<const char*, std::function<void(OpenSection&)>>> cases = {
+      {"for one convolution of two", [](OpenSection& d) { d.AddSteps(BlockOf(d)["b"], 0); }},
+      {"one too few",
+       [](OpenSection& d) {
+         d.AddSteps(BlockOf(d)["a"], 0);
+         d.AddSteps(BlockOf(d)["b"], 0, -1);
+       }},
+      {"promised, not there",
+       [](OpenSection& d) {
+         d.AddSteps(BlockOf(d)["a"], 0);
+         BlockOf(d)["b"]["steps"] = true;
+       }},
+      {"of another type",
+       [](OpenSection& d) {
+         d.AddSteps(BlockOf(d)["a"], 0);
+         d.AddSteps(BlockOf(d)["b"], 0);
+         d.json["tensors"][BlockOf(d)["b"]["name"].get<std::string>() + ".step"]["type"] = "f16";
+       }},
+      {"neither true nor false", [](OpenSection& d) { BlockOf(d)["a"]["steps"] = 1; }},
+      {"outside of residual blocks",
+       [](OpenSection& d) {
+         for (Json& layer : d.json["g_s"]) {
+           if (layer["type"] == "convolution") return d.AddSteps(layer, 0);
+         }
+       }},
+  };
+  for (const auto& [what, edit] : cases) {
+    const auto parsed = ParseEdited([&](OpenSection& d, OpenSection&) { edit(d); });
+    ASSERT_FALSE(parsed.ok()) << what;
+    EXPECT_EQ(parsed.status().code(), StatusCode::kDamaged) << what << ": " << parsed.status().message();
+  }
+}
+
+TEST(ModelDataTest, StepsOfAnySizeGiveAPicture) {
+  for (const int16_t exponent : {int16_t{-32768}, int16_t{0}, int16_t{32767}}) {
+    const auto model = ParseEdited([&](OpenSection& d, OpenSection&) {
+      d.AddSteps(BlockOf(d)["a"], exponent);
+      d.AddSteps(BlockOf(d)["b"], exponent);
+    });
+    ASSERT_TRUE(model.ok()) << model.status().message();
+    EncodeOptions encode;
+    DecodeOptions decode;
+    encode.model = decode.model = *model;
+    const auto file = Encode(test::SyntheticImage(20, 20), encode);
+    ASSERT_TRUE(file.ok()) << file.status().message();
+    EXPECT_TRUE(Decode(file->data(), file->size(), decode).ok());
+  }
 }
 
 TEST(ModelDataTest, OtherVersionsAndFilesAreNamed) {

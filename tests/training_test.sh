@@ -28,9 +28,26 @@ for q in 10 90; do
   "$dec" --model "$work/small.lim" "$work/$q.lic" "$work/$q.png"
   "$eval" compare "$photo" "$work/$q.png" | tee "$work/$q.txt"
 done
+
+# The same with residual blocks in 8-bit integers: steps are found and trained, go into the model file, and are used.
+train=$(dirname "$0")/../training
+"$python" "$train/train.py" --data "$work/tiles" --out "$work/rounded" --minutes 0.1 --batch 1 --resume "$work/small.weights.pt" --rounded
+"$python" "$train/train.py" --data "$work/tiles" --out "$work/again" --minutes 0.02 --batch 1 --resume "$work/rounded.pt"
+"$python" "$train/export.py" "$work/again.weights.pt" "$work/again.lim" --name again
+"$python" - "$work/again.weights.pt" <<'P'
+import sys
+import torch
+steps = [v.float() for k, v in torch.load(sys.argv[1])['average'].items() if '.step_' in k]
+assert steps and all(v.std() > 0 and v.abs().max() < 16 for v in steps)
+P
+"$enc" --model "$work/again.lim" -q 90 "$photo" "$work/rounded.lic"
+"$dec" --model "$work/again.lim" "$work/rounded.lic" "$work/rounded.png"
+"$eval" compare "$photo" "$work/rounded.png" | tee "$work/rounded.txt"
+
 psnr() { sed -n 's/.*PSNR[^0-9]*\([0-9.]*\).*/\1/p' "$work/$1.txt" | head -n 1; }
-echo "PSNR at -q 10: $(psnr 10), at -q 90: $(psnr 90)"
+echo "PSNR at -q 10: $(psnr 10), at -q 90: $(psnr 90), with rounded blocks: $(psnr rounded)"
 [ "$(stat -c %s "$work/10.lic")" -lt "$(stat -c %s "$work/90.lic")" ]
 awk -v low="$(psnr 10)" -v high="$(psnr 90)" 'BEGIN { exit !(low > 20 && high > low + 1) }'
+awk -v rounded="$(psnr rounded)" -v high="$(psnr 90)" 'BEGIN { exit !(rounded > high - 1) }'
 "$dec" "$work/10.lic" "$work/x.png" 2> "$work/error" && exit 1  # the built-in model is another
 grep -q model "$work/error"

@@ -65,12 +65,14 @@ class Section:
         return struct.pack('<III', len(raw), len(small), zlib.crc32(small)) + small
 
 
-def describe_convolution(section, name, conv, relu, slope=0):
+def describe_convolution(section, name, conv, relu, slope=0, step=None):
     section.add(name + '.weight', 'f16', conv.weight)
     section.add(name + '.bias', 'f16', conv.bias)
     out, cin, kernel, _ = conv.weight.shape
+    if step is not None:
+        section.add(name + '.step', 's16', exponents(step, GAIN_UNIT))
     return {'type': 'convolution', 'name': name, 'in': cin, 'out': out, 'kernel': kernel, 'stride': conv.stride[0],
-            'relu': relu, **({'slope': slope} if slope else {})}
+            'relu': relu, **({'slope': slope} if slope else {}), **({'steps': True} if step is not None else {})}
 
 
 def describe_transform(section, name, layers):
@@ -82,8 +84,10 @@ def describe_transform(section, name, layers):
         elif isinstance(m, nn.ReLU):
             described[-1]['relu'] = True
         elif isinstance(m, Residual):
-            described.append({'type': 'residual', 'a': describe_convolution(section, here + '.a', m.a, True, m.SLOPE),
-                              'b': describe_convolution(section, here + '.b', m.b, False)})
+            step_a, step_b = (m.step_a, m.step_b) if m.rounded else (None, None)
+            described.append({'type': 'residual',
+                              'a': describe_convolution(section, here + '.a', m.a, True, m.SLOPE, step_a),
+                              'b': describe_convolution(section, here + '.b', m.b, False, 0, step_b)})
         elif isinstance(m, SpaceToDepth):
             described.append({'type': 'space_to_depth', 'factor': m.factor})
         elif isinstance(m, DepthToSpace):

@@ -1,7 +1,7 @@
 """Writes the toy model and the vectors that the C++ tests check: python3 export_test_data.py ../tests/data
 
 toy.lim: a network of a few channels, untrained, started from the KLT of synthetic pictures; it makes round trips take
-milliseconds. toy_vectors.json: for every integer layer of it an input and the exact output; for a few latents and
+milliseconds. toy_rounded.lim: the same with residual blocks in 8-bit integers. toy_vectors.json: for every integer layer of it an input and the exact output; for a few latents and
 qualities the exact y_hat, scale indices and residuals.
 """
 import json
@@ -11,7 +11,7 @@ import torch
 
 from exact import GAIN_UNIT, IntegerModel, at_quality
 from export import model_file
-from model import Lichen, start_from_klt
+from model import Lichen, calibrate, start_from_klt
 
 TOY = dict(c4=16, c8=16, middle8=8, c16=16, middle16=8, M=16, Z=4, P=8, middle_context=8, n4=1, n8=1, n16=1, thin8=0,
            kernel_ha=3)
@@ -33,6 +33,14 @@ def toy_network():
         for chain in net.context:
             chain[-1].conv.weight.mul_(6)
     return net
+
+
+def rounded(net):
+    """The same network with residual blocks in 8-bit integers."""
+    of_bytes = Lichen(**{**net.sizes, 'rounded': 1})
+    of_bytes.load_state_dict(net.state_dict(), strict=False)
+    calibrate(of_bytes, [(synthetic_pictures(8, 128), torch.linspace(0, 1, 8))])
+    return of_bytes
 
 
 def layer_vectors(name, layers):
@@ -73,6 +81,8 @@ def main():
     symbols = [symbol_vectors(integers, *case) for case in ((0, 4, 4), (300, 6, 5), (511, 1, 1), (640, 3, 9), (896, 7, 2))]
     with open(folder + '/toy_vectors.json', 'w') as f:
         json.dump({'model': identity, 'layers': layers, 'symbols': symbols}, f, separators=(',', ':'))
+    with open(folder + '/toy_rounded.lim', 'wb') as f:
+        f.write(model_file(rounded(net), 'toy-rounded')[0])
     print('toy.lim: %d bytes, id %s' % (len(data), identity))
 
 

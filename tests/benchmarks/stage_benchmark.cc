@@ -98,7 +98,7 @@ void LoadModel(benchmark::State& state) {
 BENCHMARK(LoadModel)->Unit(benchmark::kMillisecond);
 
 void RunTransform(benchmark::State& state, const std::vector<FloatLayer>& layers, const std::vector<float>& src, int h,
-                  int w, Precision precision) {
+                  int w, TransformPrecision precision) {
   Workers workers(static_cast<int>(state.range(0)));
   Transform transform(layers, kQualityIndex, precision, workers);
   Must(transform.Run(src.data(), h, w));
@@ -107,7 +107,7 @@ void RunTransform(benchmark::State& state, const std::vector<FloatLayer>& layers
   CountMultiplyAdds(state, MultiplyAdds(layers) * h * w);
 }
 
-void Analysis(benchmark::State& state, Precision precision) {
+void Analysis(benchmark::State& state, TransformPrecision precision) {
   RunTransform(state, Data().g_a, Prepared().x, kHeight, kWidth, precision);
 }
 BENCHMARK_CAPTURE(Analysis, fastest, FastestPrecision())->Arg(1)->Arg(2)->UseRealTime()->Unit(benchmark::kMillisecond);
@@ -118,11 +118,12 @@ void HyperAnalysis(benchmark::State& state) {
 }
 BENCHMARK(HyperAnalysis)->Arg(1)->UseRealTime()->Unit(benchmark::kMillisecond);
 
-void Synthesis(benchmark::State& state, Precision precision) {
-  RunTransform(state, Data().g_s, Prepared().latents, kLatentHeight, kLatentWidth, precision);
+void Synthesis(benchmark::State& state, bool fastest) {
+  RunTransform(state, Data().g_s, Prepared().latents, kLatentHeight, kLatentWidth,
+               fastest ? SynthesisPrecision(Data().g_s) : Precision::kFloat32);
 }
-BENCHMARK_CAPTURE(Synthesis, fastest, FastestPrecision())->Arg(1)->Arg(2)->UseRealTime()->Unit(benchmark::kMillisecond);
-BENCHMARK_CAPTURE(Synthesis, f32, Precision::kFloat32)->Arg(1)->UseRealTime()->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(Synthesis, fastest, true)->Arg(1)->Arg(2)->UseRealTime()->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(Synthesis, f32, false)->Arg(1)->UseRealTime()->Unit(benchmark::kMillisecond);
 
 /// A network of the entropy model, on the positions at which it works.
 void RunIntegers(benchmark::State& state, const std::vector<IntegerLayer>& layers, int h, int w) {
@@ -254,10 +255,14 @@ void Convolution128(benchmark::State& state, Precision precision) {
   data.kernel = 3;
   data.weight.assign(size_t{kChannels} * kChannels * 9, 0.01f);
   data.bias.assign(kChannels, 0.0f);
+  if (precision == Precision::kInt8) {
+    if (!FastestPrecision().bytes) return state.SkipWithError("no instructions for bytes here");
+    data.step.assign(kChannels, 0.1f);
+  }
   FloatConvolution::Options options;
   options.precision = precision;
   FloatConvolution convolution(data, options);
-  const std::vector<float> src(size_t{kSide} * kSide * kChannels, 1.0f);  // as bfloat16 any numbers do
+  const std::vector<float> src(size_t{kSide} * kSide * kChannels, 1.0f);  // as bfloat16 and bytes any numbers do
   std::vector<float> dst(src.size());
   for (auto _ : state) {
     const Status status = convolution.Run(src.data(), {kSide, 1, 1}, kSide, dst.data(), workers, true);
@@ -270,7 +275,12 @@ BENCHMARK_CAPTURE(Convolution128, f32, Precision::kFloat32)
     ->Arg(2)
     ->UseRealTime()
     ->Unit(benchmark::kMillisecond);
-BENCHMARK_CAPTURE(Convolution128, fastest, FastestPrecision())
+BENCHMARK_CAPTURE(Convolution128, fastest, FastestPrecision().floats)
+    ->Arg(1)
+    ->Arg(2)
+    ->UseRealTime()
+    ->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(Convolution128, bytes, Precision::kInt8)
     ->Arg(1)
     ->Arg(2)
     ->UseRealTime()

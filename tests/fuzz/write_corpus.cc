@@ -76,9 +76,14 @@ class ModelWriter {
     return {{"type", "convolution"}, {"name", name},     {"in", in},    {"out", out},
             {"kernel", kernel},      {"stride", stride}, {"relu", relu}};
   }
-  Json Residual(const std::string& name, int channels) {
+  Json Residual(const std::string& name, int channels, bool steps) {
     Json a = Convolution(name + ".a", channels, channels, 3, 1, true);
     Json b = Convolution(name + ".b", channels, channels, 1, 1, false);
+    for (Json* convolution : {&a, &b}) {
+      if (!steps) break;
+      (*convolution)["steps"] = true;
+      Shorts((*convolution)["name"].get<std::string>() + ".step", channels, -4000, 100);
+    }
     return {{"type", "residual"}, {"a", a}, {"b", b}};
   }
   Json Gain(const std::string& name, int channels) {
@@ -132,14 +137,15 @@ class ModelWriter {
   Bytes tensors_;
 };
 
-void WriteModel(const std::string& path) {
+/// steps: for the residual block
+void WriteModel(const std::string& path, bool steps) {
   constexpr int kM = 4, kZ = 1, kP = 2;
   ModelWriter writer;
   Json decoder = {{"name", "smallest"},     {"latent_channels", kM},      {"hyper_channels", kZ},
                   {"feature_channels", kP}, {"scale_per_exponent", 1000}, {"phase_order", {0, 3, 1, 2}}};
   decoder["g_s"] = {writer.Convolution("s0", kM, 16, 1, 1, true),
                     {{"type", "depth_to_space"}, {"factor", 4}},
-                    writer.Residual("s1", 1),
+                    writer.Residual("s1", 1, steps),
                     writer.Gain("s2", 1),
                     writer.Convolution("s3", 1, 48, 1, 1, false),
                     {{"type", "depth_to_space"}, {"factor", 4}}};
@@ -186,6 +192,7 @@ int main(int argc, char** argv) {
   }
   WriteContainers(folder);
   WriteStreams(folder);
-  WriteModel(folder + "/model/smallest");
+  WriteModel(folder + "/model/smallest", false);
+  WriteModel(folder + "/model/rounded", true);
   return 0;
 }

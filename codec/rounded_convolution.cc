@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "codec/rounded_convolution.h"
+
+#include <cmath>
+#include <cstring>
+
+#include "codec/rearrangement.h"
+#include "codec/vectorised.h"
+
+namespace lichen {
+namespace {
+
+/// factors: by weight of a row. Returns the largest magnitude. Bits of positive floats are in the order of their
+/// values, and the largest of integers is found by vectors.
+LICHEN_VECTORISED
+float MultiplyRow(const float* weights, const float* factors, size_t count, float* products) {
+  uint32_t largest = 0;
+  for (size_t i = 0; i < count; ++i) {
+    products[i] = weights[i] * factors[i];
+    uint32_t bits;
+    std::memcpy(&bits, products + i, 4);
+    bits &= 0x7fffffffu;
+    largest = bits > largest ? bits : largest;
+  }
+  float magnitude;
+  std::memcpy(&magnitude, &largest, 4);
+  return magnitude;
+}
+
+/// floor(value / scale + 0.5)
+LICHEN_VECTORISED
+void RoundRow(const float* values, float scale, size_t count, int8_t* dst) {
+  constexpr float kUp = kRoundedMax + 0.5f;  // what is cut off is then above 0
+  for (size_t i = 0; i < count; ++i) {
+    dst[i] = static_cast<int8_t>(static_cast<int>(values[i] / scale + kUp) - kRoundedMax);
+  }
+}
+
+/// Adding it to a float leaves the nearest whole number in the lowest bits: 1.5 * 2^23.
+constexpr float kRounder = 12582912.0f;
+
+LICHEN_VECTORISED
+void RoundPixels(const float* src, size_t pixels, size_t channels, const float* inverse_step, int8_t* dst) {
+  for (size_t p = 0; p < pixels; ++p, src += channels, dst += channels) {
+    for (size_t c = 0; c < channels; ++c) {
+      float v = src[c] * inverse_step[c];
+      v = v < -kRoundedMax ? -kRoundedMax : v;
+      v = v > kRoundedMax ? kRoundedMax : v;
+      v += kRounder;
+      int32_t bits;
+      std::memcpy(&bits, &v, 4);
+      dst[c] = static_cast<int8_t>(bits);
+    }
+  }
+}
+
+LICHEN_VECTORISED
+void RoundPixelsAsFloats(const float* src, size_t pixels, size_t channels, const float* inverse_step, float* dst) {
+  for (size_t p = 0; p < pixels; ++p, src += channels, dst += channels) {
+    for (size_t c = 0; c < channels; ++c) {
+      float v = src[c] * inverse_step[c];
+      v = v < -kRoundedMax ? -kRoundedMax : v;
+      v = v > kRoundedMax ? kRoundedMax : v;
+      dst[c] = (v + kRounder) - kRounder;
+    }
+  }
+}
+
+}  // namespace
+
+RoundedWeights RoundWeights(const FloatConvolutionData& data) {
+  const size_t taps = static_cast<size_t>(data.kernel) * data.kernel, row = data.in * taps;
+  std::vector<float> factors(row), products(row);
+  for (size_t i = 0; i < row; ++i) factors[i] = data.step[i / taps];
+  RoundedWeights rounded;
+  rounded.weight.resize(data.out * row);
+  for (int o = 0; o < data.out; ++o) {
+    const float largest = MultiplyRow(data.weight.data() + o * row, factors.data(), row, products.data());
+    rounded.scale.push_back(largest > 0 ? largest / kRoundedMax : 1.0f);
+    RoundRow(products.data(), rounded.scale.back(), row, rounded.weight.data() + o * row);
+  }
+  return rounded;
+}
+
+void RoundToSteps(const float* src, size_t pixels, const std::vector<float>& inverse_step, int8_t* dst,
+                  Workers& workers) {
+  const size_t channels = inverse_step.size();
+  workers.ForRanges(pixels, kLeastElements / channels + 1, [&](size_t begin, size_t end) {
+    RoundPixels(src + begin * channels, end - begin, channels, inverse_step.data(), dst + begin * channels);
+  });
+}
+void RoundToSteps(const float* src, size_t pixels, const std::vector<float>& inverse_step, float* dst,
+                  Workers& workers) {
+  const size_t channels = inverse_step.size();
+  workers.ForRanges(pixels, kLeastElements / channels + 1, [&](size_t begin, size_t end) {
+    RoundPixelsAsFloats(src + begin * channels, end - begin, channels, inverse_step.data(), dst + begin * channels);
+  });
+}
+
+std::vector<float> Inverses(const std::vector<float>& step) {
+  std::vector<float> inverses;
+  for (const float s : step) inverses.push_back(1 / s);
+  return inverses;
+}
+
+}  // namespace lichen
