@@ -19,9 +19,10 @@ namespace {
 constexpr const char* kInstructionSets[] = {
     "SSE41", "AVX", "AVX2", "AVX2_VNNI", "AVX512_CORE", "AVX512_CORE_VNNI", "AVX512_CORE_BF16", "ALL"};
 
-/// Between machines. Sums of floats in another order can change a rounding inside a block with steps, and so a few
-/// pixels around: at most 3 levels in 144 decodes of 12 photographs at four qualities.
-constexpr int kMostLevels = 3;
+/// Between machines. Sums of floats in another order change few pixels by more than one level. Before a rounding inside
+/// a block with steps they can change that, and so a few pixels around: at most 3 levels in 144 decodes of 12
+/// photographs at four qualities.
+constexpr int kMostLevels = 2, kMostRounded = 3;
 
 /// Standard output of a command; fails the test when the command fails.
 std::string OutputOf(const std::string& isa, const std::string& command) {
@@ -35,7 +36,7 @@ std::string OutputOf(const std::string& isa, const std::string& command) {
 }
 
 /// options: of both tools
-void ExpectMachinesToAgree(const std::string& quality, const std::string& options) {
+void ExpectMachinesToAgree(const std::string& quality, const std::string& options, int most_levels) {
   const TemporaryFolder folder;
   const std::string photo = LICHEN_TEST_DATA "/colosseum.png";
   for (const std::string encoder : {"AVX2", "ALL"}) {
@@ -60,17 +61,19 @@ void ExpectMachinesToAgree(const std::string& quality, const std::string& option
       for (size_t i = 0; i < expected_pixels.size(); ++i) {
         worst = std::max(worst, std::abs(picture->pixels[i] - expected_pixels[i]));
       }
-      EXPECT_LE(worst, kMostLevels) << "encoded under " << encoder << ", decoded under " << isa;
+      EXPECT_LE(worst, most_levels) << "encoded under " << encoder << ", decoded under " << isa;
     }
   }
 }
 
 class IsaTest : public testing::TestWithParam<int> {};
 
-TEST_P(IsaTest, FilesOfAnyMachineDecodeAlikeOnEveryMachine) { ExpectMachinesToAgree(std::to_string(GetParam()), ""); }
+TEST_P(IsaTest, FilesOfAnyMachineDecodeAlikeOnEveryMachine) {
+  ExpectMachinesToAgree(std::to_string(GetParam()), "", kMostLevels);
+}
 
 TEST(RoundedIsaTest, RoundedBlocksAreAlikeOnEveryMachine) {
-  ExpectMachinesToAgree("50", " --model " LICHEN_TEST_DATA "/toy_rounded.lim");
+  ExpectMachinesToAgree("50", " --model " LICHEN_TEST_DATA "/toy_rounded.lim", kMostRounded);
 }
 
 INSTANTIATE_TEST_SUITE_P(Quality, IsaTest, testing::Values(5, 50, 95),
