@@ -164,8 +164,7 @@ class Decoder {
         view_(view),
         grid_(header_),
         synthesis_(SynthesisAtScale(DataOf(*opened.model).g_s, view.scale)),
-        g_s_(*synthesis_.layers, static_cast<int>(header_.quality_index), SynthesisPrecision(*synthesis_.layers),
-             workers_),
+        g_s_(*synthesis_.layers, static_cast<int>(header_.quality_index), SynthesisPrecision(), workers_),
         margin_(MarginOf(*synthesis_.layers)),
         rows_(WithMargin(view.LatentRows(), margin_, grid_.height())),
         columns_(WithMargin(view.LatentColumns(), margin_, grid_.width())),
@@ -356,9 +355,9 @@ Status Decode(const uint8_t* data, size_t size, const DecodeOptions& options, Ro
     const bitstream::Header& header = opened.container.header;
     LICHEN_ASSIGN_OR_RETURN(const View view, MakeView(header, options.region, options.scale));
     const bool learned = opened.container.coding == bitstream::Coding::kLearned;
-    const uint64_t memory = learned ? DecodeMemory(DataOf(*opened.model), header, view,
-                                                   SynthesisPrecision(DataOf(*opened.model).g_s), options.threads)
-                                    : DctDecodeMemory(header, view, options.threads);
+    const uint64_t memory =
+        learned ? DecodeMemory(DataOf(*opened.model), header, view, SynthesisPrecision(), options.threads)
+                : DctDecodeMemory(header, view, options.threads);
     LICHEN_RETURN_IF_ERROR(CheckMemory(memory, options.max_memory_bytes, "decoding"));
     if (!learned) return DecodeDct(data, size, opened.container, view, options, sink);
     return Decoder(data, size, opened, view, options, sink).Run();

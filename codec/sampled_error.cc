@@ -50,7 +50,7 @@ SampledError::SampledError(const HeadRows& head, const ModelData& model, int qua
     : head_(head),
       latents_(latents),
       step_(TablesAtQuality(model, quality_index).inverse_gain_y),
-      g_s_(model.g_s, quality_index, SynthesisPrecision(model.g_s), one_thread_),
+      g_s_(model.g_s, quality_index, SynthesisPrecision(), one_thread_),
       columns_(errors.columns),
       order_(errors.learned.size()),
       known_(errors.learned.size()) {
@@ -122,7 +122,7 @@ Result<double> SampledError::ErrorOf(int square) {
 }
 
 uint64_t SampledError::Memory(const ModelData& model) {
-  return Transform::Memory(model.g_s, model.latent_channels, kWindow, kWindow, SynthesisPrecision(model.g_s), true) +
+  return Transform::Memory(model.g_s, model.latent_channels, kWindow, kWindow, SynthesisPrecision(), true) +
          uint64_t{kErrorSide} * kErrorSide * 3;
 }
 

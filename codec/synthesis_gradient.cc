@@ -36,43 +36,32 @@ void MultiplyRow(float* x, int pixels, int channels, const float* gain) {
   }
 }
 
-/// gradient *= slope where the unit was not above 0: rounded to integers, most of what was below 0 is 0.
-LICHEN_VECTORISED
-void ThroughLeak(const float* unit, size_t count, float slope, float* gradient) {
-  for (size_t i = 0; i < count; ++i) gradient[i] *= unit[i] <= 0.0f ? slope : 1.0f;
-}
-LICHEN_VECTORISED
-void ThroughLeak(const int8_t* unit, size_t count, float slope, float* gradient) {
-  for (size_t i = 0; i < count; ++i) gradient[i] *= unit[i] <= 0 ? slope : 1.0f;
-}
-LICHEN_VECTORISED
-void ThroughLeak(const int8_t* unit, size_t count, float slope, uint16_t* gradient) {
-  for (size_t i = 0; i < count; ++i) {
-    const uint32_t wide = static_cast<uint32_t>(gradient[i]) << 16;
-    float value;
-    std::memcpy(&value, &wide, 4);
-    value *= slope;
-    uint32_t bits;
-    std::memcpy(&bits, &value, 4);
-    const auto leaked = static_cast<uint16_t>((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
-    gradient[i] = unit[i] <= 0 ? leaked : gradient[i];
+// ThroughLeak(unit, count, slope, gradient): gradient *= slope where the unit, of any of the types that they are kept
+// in, was not above 0: rounded to integers, most of what was below 0 is 0. Gradients are floats or bfloat16. Not a
+// template, since functions without the options of vectorised ones are not put in line there.
+#define LICHEN_THROUGH_LEAK(Unit, LEAKS)                                                   \
+  LICHEN_VECTORISED                                                                        \
+  void ThroughLeak(const Unit* unit, size_t count, float slope, float* gradient) {         \
+    for (size_t i = 0; i < count; ++i) gradient[i] *= LEAKS(unit[i]) ? slope : 1.0f;       \
+  }                                                                                        \
+  LICHEN_VECTORISED                                                                        \
+  void ThroughLeak(const Unit* unit, size_t count, float slope, uint16_t* gradient) {      \
+    for (size_t i = 0; i < count; ++i) {                                                   \
+      const uint32_t wide = static_cast<uint32_t>(gradient[i]) << 16;                      \
+      float value;                                                                         \
+      std::memcpy(&value, &wide, 4);                                                       \
+      value *= slope;                                                                      \
+      uint32_t bits;                                                                       \
+      std::memcpy(&bits, &value, 4);                                                       \
+      const auto leaked = static_cast<uint16_t>((bits + 0x7fff + (bits >> 16 & 1)) >> 16); \
+      gradient[i] = LEAKS(unit[i]) ? leaked : gradient[i];                                 \
+    }                                                                                      \
   }
-}
-
-/// The same with units in bfloat16.
-LICHEN_VECTORISED
-void ThroughLeak(const uint16_t* unit, size_t count, float slope, uint16_t* gradient) {
-  for (size_t i = 0; i < count; ++i) {
-    const uint32_t wide = static_cast<uint32_t>(gradient[i]) << 16;
-    float value;
-    std::memcpy(&value, &wide, 4);
-    value *= slope;
-    uint32_t bits;
-    std::memcpy(&bits, &value, 4);
-    const auto leaked = static_cast<uint16_t>((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
-    gradient[i] = (unit[i] & 0x8000) != 0 || unit[i] == 0 ? leaked : gradient[i];
-  }
-}
+#define LICHEN_NOT_ABOVE_0(unit) ((unit) <= 0)
+#define LICHEN_HALF_NOT_ABOVE_0(unit) (((unit)&0x8000) != 0 || (unit) == 0)
+LICHEN_THROUGH_LEAK(float, LICHEN_NOT_ABOVE_0)
+LICHEN_THROUGH_LEAK(int8_t, LICHEN_NOT_ABOVE_0)
+LICHEN_THROUGH_LEAK(uint16_t, LICHEN_HALF_NOT_ABOVE_0)
 
 FloatConvolution::Rows Whole(int h, int kernel) { return {h, kernel / 2, kernel / 2}; }
 
@@ -106,15 +95,16 @@ Precision BackPrecision(Layers layers, TransformPrecision precision) {
 
 SynthesisGradient::SynthesisGradient(Layers layers, int quality_index, TransformPrecision precision, Workers& workers)
     : workers_(workers), precision_(BackPrecision(layers, precision)) {
-  const Precision trunk = HasSteps(layers) ? Precision::kFloat32 : precision.floats;  // SynthesisPrecision
+  precision.same_roundings = true;  // as SynthesisPrecision
   for (const FloatLayer& layer : layers) {
     Step step;
     step.type = layer.type;
     step.factor = layer.factor;
     // The way forwards is that of the decoder, which rounds where there are steps. The way back may be coarse
     // everywhere: it only says where to go, and does not round.
+    const TransformPrecision here = PrecisionOf(layer, layers, precision);
     FloatConvolution::Options forwards, backwards;
-    forwards.precision = trunk;
+    forwards.precision = here.floats;
     backwards.precision = precision_;
     switch (layer.type) {
       case FloatLayer::Type::kConvolution:
@@ -129,7 +119,7 @@ SynthesisGradient::SynthesisGradient(Layers layers, int quality_index, Transform
         step.in = step.out = layer.a.in, step.middle = layer.a.out;
         step.kernels = {layer.a.kernel, layer.b.kernel};
         step.slope = layer.a.slope;
-        forwards.precision = step.taken = TakenByResidual(layer, precision);
+        forwards.precision = step.taken = TakenByResidual(layer, here);
         step.inverse_step = Inverses(layer.a.step);
         FloatConvolution::Options first = forwards, second = forwards;
         first.half_output = step.taken == Precision::kBfloat16;
@@ -282,14 +272,21 @@ Status SynthesisGradient::AddBranchBack(Step& step) {
       half ? static_cast<void*>(middle_half_.Reserve(middle_count)) : static_cast<void*>(middle_.Reserve(middle_count));
   LICHEN_RETURN_IF_ERROR(step.backwards[1].Run(from, Whole(h_, step.kernels[1]), w_, middle, workers_, false));
   workers_.ForRanges(middle_count, kLeastElements, [&](size_t begin, size_t end) {
-    if (step.taken == Precision::kInt8 && half) {
-      ThroughLeak(step.kept_bytes.data() + begin, end - begin, step.slope, middle_half_.data() + begin);
-    } else if (step.taken == Precision::kInt8) {
-      ThroughLeak(step.kept_bytes.data() + begin, end - begin, step.slope, middle_.data() + begin);
-    } else if (half) {
-      ThroughLeak(step.kept_half.data() + begin, end - begin, step.slope, middle_half_.data() + begin);
-    } else {
-      ThroughLeak(step.kept.data() + begin, end - begin, step.slope, middle_.data() + begin);
+    const auto leak = [&](const auto& kept) {
+      const auto* units = kept.data() + begin;
+      if (half) {
+        ThroughLeak(units, end - begin, step.slope, middle_half_.data() + begin);
+      } else {
+        ThroughLeak(units, end - begin, step.slope, middle_.data() + begin);
+      }
+    };
+    switch (step.taken) {
+      case Precision::kInt8:
+        return leak(step.kept_bytes);
+      case Precision::kBfloat16:
+        return leak(step.kept_half);
+      case Precision::kFloat32:
+        return leak(step.kept);
     }
   });
   return step.backwards[0].Run(middle, Whole(h_, step.kernels[0]), w_, x_.data(), workers_, false);
@@ -301,8 +298,10 @@ uint64_t SynthesisGradient::Memory(Layers layers, int input_channels, int h, int
   uint64_t largest = uint64_t(h) * w * input_channels, half = 0, middle = 0, kept = 0;  // elements, but kept: bytes
   uint64_t rounded = 0;                                                                 // bytes
   uint64_t rows = h, columns = w, channels = input_channels;
+  precision.same_roundings = true;
   for (const FloatLayer& layer : layers) {
     const uint64_t factor = layer.factor;
+    const uint64_t taken = SizeOf(TakenByResidual(layer, PrecisionOf(layer, layers, precision)));
     switch (layer.type) {
       case FloatLayer::Type::kConvolution:
         half = std::max(half, rows * columns * std::max(layer.a.in, layer.a.out));
@@ -311,10 +310,8 @@ uint64_t SynthesisGradient::Memory(Layers layers, int input_channels, int h, int
       case FloatLayer::Type::kResidual:
         half = std::max(half, rows * columns * layer.a.in);
         middle = std::max(middle, rows * columns * layer.a.out);
-        kept += rows * columns * layer.a.out * SizeOf(TakenByResidual(layer, precision));
-        if (!layer.a.step.empty()) {
-          rounded = std::max(rounded, rows * columns * layer.a.in * SizeOf(TakenByResidual(layer, precision)));
-        }
+        kept += rows * columns * layer.a.out * taken;
+        if (!layer.a.step.empty()) rounded = std::max(rounded, rows * columns * layer.a.in * taken);
         break;
       case FloatLayer::Type::kSpaceToDepth:
         rows /= factor, columns /= factor, channels *= factor * factor;

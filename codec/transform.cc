@@ -103,6 +103,12 @@ int KeptByResidual(const FloatLayer& layer) {
 
 }  // namespace
 
+TransformPrecision PrecisionOf(const FloatLayer& layer, Layers layers, TransformPrecision precision) {
+  const auto rounds = [](const FloatLayer& l) { return !l.a.step.empty(); };
+  if (precision.same_roundings && std::any_of(&layer, layers.end(), rounds)) precision.floats = Precision::kFloat32;
+  return precision;
+}
+
 Precision TakenByResidual(const FloatLayer& layer, TransformPrecision precision) {
   if (layer.a.step.empty()) return precision.floats;
   return precision.bytes ? Precision::kInt8 : Precision::kFloat32;
@@ -153,8 +159,9 @@ Transform::Transform(Layers layers, int quality_index, TransformPrecision precis
     Step step;
     step.type = layer.type;
     step.factor = layer.factor;
+    const TransformPrecision here = PrecisionOf(layer, layers, precision);
     FloatConvolution::Options options;
-    options.precision = precision.floats;
+    options.precision = here.floats;
     switch (layer.type) {
       case FloatLayer::Type::kConvolution:
         step.in = layer.a.in, step.out = layer.a.out;
@@ -166,7 +173,7 @@ Transform::Transform(Layers layers, int quality_index, TransformPrecision precis
       case FloatLayer::Type::kResidual: {
         step.in = step.out = layer.a.in, step.middle = layer.a.out;
         // The branches of residual blocks, most of the work, add small corrections.
-        options.precision = step.taken = TakenByResidual(layer, precision);
+        options.precision = step.taken = TakenByResidual(layer, here);
         step.inverse_step = Inverses(layer.a.step);
         step.most_kept = KeptByResidual(layer);
         FloatConvolution::Options first = options, second = options;
@@ -363,7 +370,6 @@ Result<const float*> Transform::Run(const float* src, int h, int w) {
 
 uint64_t Transform::Memory(Layers layers, int input_channels, int h, int w, TransformPrecision precision,
                            bool own_input) {
-  const bool half = precision.floats == Precision::kBfloat16;
   uint64_t rows = h, columns = w, channels = input_channels;
   uint64_t x = 0, next = 0, kept = 0, inside = 0;  // elements; elements; bytes; bytes
   uint64_t size = rows * columns * channels;       // of the tensor and what is put before it, in elements
@@ -379,9 +385,10 @@ uint64_t Transform::Memory(Layers layers, int input_channels, int h, int w, Tran
   };
   for (const FloatLayer& layer : layers) {
     const uint64_t factor = layer.factor;
+    const TransformPrecision here = PrecisionOf(layer, layers, precision);
     switch (layer.type) {
       case FloatLayer::Type::kConvolution: {
-        const bool taken_half = half && TakesBfloat16(layer.a);
+        const bool taken_half = here.floats == Precision::kBfloat16 && TakesBfloat16(layer.a);
         keep((layer.a.kernel - 1) * channels, taken_half ? 2 : 4, !taken_half);
         if (taken_half) inside = std::max(inside, (rows + layer.a.kernel - 1) * columns * channels * 2);
         rows = (rows + layer.a.stride - 1) / layer.a.stride;
@@ -391,7 +398,7 @@ uint64_t Transform::Memory(Layers layers, int input_channels, int h, int w, Tran
         break;
       }
       case FloatLayer::Type::kResidual: {
-        const Precision taken = TakenByResidual(layer, precision);
+        const Precision taken = TakenByResidual(layer, here);
         const uint64_t element = SizeOf(taken);
         const bool copied = taken != Precision::kFloat32 || !layer.a.step.empty();
         x = std::max(x, size);
@@ -417,11 +424,9 @@ uint64_t Transform::Memory(Layers layers, int input_channels, int h, int w, Tran
   return (x + next) * sizeof(float) + kept + inside;
 }
 
-TransformPrecision SynthesisPrecision(Layers g_s) {
+TransformPrecision SynthesisPrecision() {
   TransformPrecision precision = FastestPrecision();
-  for (const FloatLayer& layer : g_s) {
-    if (!layer.a.step.empty()) precision.floats = Precision::kFloat32;
-  }
+  precision.same_roundings = true;
   return precision;
 }
 

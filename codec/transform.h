@@ -19,8 +19,9 @@ namespace lichen {
 
 /// Whether a convolution outside residual blocks runs in bfloat16 where those do. The trunk carries the picture itself:
 /// all of it in bfloat16 would lose 0.1 dB at high qualities, and errors add up over smooth areas. Found by experiment
-/// with lichen-3 (docs/performance.md): the convolutions that take 128 channels, between 1/8 and 1/16 of the resolution,
-/// lose next to nothing at any quality; those next to pixels, of 48 channels, and next to latents, of 512, do.
+/// with lichen-3 (docs/performance.md): the convolutions that take 128 channels, between 1/8 and 1/16 of the
+/// resolution, lose next to nothing at any quality; those next to pixels, of 48 channels, and next to latents, of 512,
+/// do.
 bool TakesBfloat16(const FloatConvolutionData& trunk);
 
 /// What the convolutions of a residual block take.
@@ -47,6 +48,9 @@ class Layers {
  private:
   const FloatLayer *begin_ = nullptr, *end_ = nullptr;
 };
+
+/// What a layer of those computes in, where all compute in `precision`.
+TransformPrecision PrecisionOf(const FloatLayer& layer, Layers layers, TransformPrecision precision);
 
 /// Rows of a tensor.
 struct Strip {
@@ -100,9 +104,10 @@ class Transform {
   std::shared_ptr<TransformMemory> memory_;
 };
 
-/// The fastest in which g_s gives the same picture on every machine but for few levels. Where blocks round, sums of 16
-/// bits before them would change many roundings, and the trunk stays in 32: 55 dB against over 60, for 1 % of the time.
-TransformPrecision SynthesisPrecision(Layers g_s);
+/// The fastest in which g_s gives the same picture on every machine but for few levels. Sums of 16 bits before a block
+/// that rounds would change many roundings, and the trunk there stays in 32: 55 dB against over 60, for 1 % of the
+/// time.
+TransformPrecision SynthesisPrecision();
 
 /// Input positions on each side of a window that reach into its outputs: the receptive field's radius.
 int MarginOf(Layers layers);

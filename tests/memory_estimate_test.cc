@@ -159,7 +159,7 @@ TEST(MemoryEstimateTest, IsCloseToWhatIsTaken) {
       return Decode(file.data(), file.size(), decode, sink).ok();
     });
     const uint64_t to_decode =
-        Mib(DecodeMemory(model, header, MakeView(header, {}, 1).value(), SynthesisPrecision(model.g_s), 1));
+        Mib(DecodeMemory(model, header, MakeView(header, {}, 1).value(), SynthesisPrecision(), 1));
     EXPECT_LE(decoding, to_decode + to_decode / 10);
     EXPECT_GE(decoding, to_decode / 2);
     options.coding = Coding::kDct;

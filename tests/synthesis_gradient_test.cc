@@ -94,10 +94,10 @@ TEST(SynthesisGradientTest, ForwardsItIsTheTransform) {
 }
 
 /// The same layers, residual blocks in integers, with steps that leave out little.
-std::vector<FloatLayer> RoundedLayers() {
+std::vector<FloatLayer> RoundedLayers(std::vector<size_t> rounded = {0, 4}) {
   std::vector<FloatLayer> layers = SomeLayers();
-  for (FloatLayer& layer : layers) {
-    if (layer.type != FloatLayer::Type::kResidual) continue;
+  for (const size_t i : rounded) {
+    FloatLayer& layer = layers[i];
     layer.a.step.assign(layer.a.in, 6.0f / 127);
     layer.b.step.assign(layer.b.in, 6.0f / 127);
   }
@@ -105,14 +105,16 @@ std::vector<FloatLayer> RoundedLayers() {
 }
 
 TEST(SynthesisGradientTest, RoundedForwardsItIsTheTransformThatDecodes) {
-  const std::vector<FloatLayer> layers = RoundedLayers();
-  SynthesisGradient g_s(layers, kQuality, FastestPrecision(), one_thread);
-  Transform transform(layers, kQuality, SynthesisPrecision(layers), one_thread);
-  const std::vector<float> y_hat = SomeLatents(), x = Output(g_s, y_hat);
-  const float* expected = transform.Run(y_hat.data(), kHeight, kWidth).value();
-  EXPECT_EQ(x, std::vector<float>(expected, expected + kOutputs));
-  SynthesisGradient plain(SomeLayers(), kQuality, Precision::kFloat32, one_thread);
-  EXPECT_NE(x, Output(plain, y_hat));
+  for (const std::vector<size_t>& rounded : {std::vector<size_t>{0, 4}, {0}, {4}}) {
+    const std::vector<FloatLayer> layers = RoundedLayers(rounded);
+    SynthesisGradient g_s(layers, kQuality, FastestPrecision(), one_thread);
+    Transform transform(layers, kQuality, SynthesisPrecision(), one_thread);
+    const std::vector<float> y_hat = SomeLatents(), x = Output(g_s, y_hat);
+    const float* expected = transform.Run(y_hat.data(), kHeight, kWidth).value();
+    EXPECT_EQ(x, std::vector<float>(expected, expected + kOutputs));
+    SynthesisGradient plain(SomeLayers(), kQuality, Precision::kFloat32, one_thread);
+    EXPECT_NE(x, Output(plain, y_hat));
+  }
 }
 
 TEST(SynthesisGradientTest, RoundedBackwardsItPointsAboutWhereItDoesWithoutRounding) {
@@ -120,9 +122,11 @@ TEST(SynthesisGradientTest, RoundedBackwardsItPointsAboutWhereItDoesWithoutRound
   SynthesisGradient plain(SomeLayers(), kQuality, Precision::kFloat32, one_thread);
   const std::vector<float> a = GradientOf(plain, y_hat, factors);
   for (const TransformPrecision precision : {TransformPrecision(Precision::kFloat32), FastestPrecision()}) {
-    SynthesisGradient rounded(RoundedLayers(), kQuality, precision, one_thread);
-    const std::vector<float> b = GradientOf(rounded, y_hat, factors);
-    EXPECT_GT(Product(a, b) / std::sqrt(Product(a, a) * Product(b, b)), 0.99);
+    for (const std::vector<size_t>& blocks : {std::vector<size_t>{0, 4}, {0}, {4}}) {
+      SynthesisGradient rounded(RoundedLayers(blocks), kQuality, precision, one_thread);
+      const std::vector<float> b = GradientOf(rounded, y_hat, factors);
+      EXPECT_GT(Product(a, b) / std::sqrt(Product(a, a) * Product(b, b)), 0.99);
+    }
   }
 }
 

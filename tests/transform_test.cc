@@ -168,7 +168,7 @@ TEST(TransformTest, TheDefaultModelAtItsFastestKeepsWhatFloat32Gives) {
     const auto back = g_s.Run(exact_y.data(), h / 16, w / 16);
     ASSERT_TRUE(back.ok());
     Transform fast_g_a(model.g_a, quality, FastestPrecision(), one_thread),
-        fast_g_s(model.g_s, quality, SynthesisPrecision(model.g_s), one_thread);
+        fast_g_s(model.g_s, quality, SynthesisPrecision(), one_thread);
     const auto fast_y = fast_g_a.Run(x.data(), h, w);
     ASSERT_TRUE(fast_y.ok()) << fast_y.status().message();
     // What that does to rate and distortion is in docs/performance.md.

@@ -120,7 +120,7 @@ BENCHMARK(HyperAnalysis)->Arg(1)->UseRealTime()->Unit(benchmark::kMillisecond);
 
 void Synthesis(benchmark::State& state, bool fastest) {
   RunTransform(state, Data().g_s, Prepared().latents, kLatentHeight, kLatentWidth,
-               fastest ? SynthesisPrecision(Data().g_s) : Precision::kFloat32);
+               fastest ? SynthesisPrecision() : Precision::kFloat32);
 }
 BENCHMARK_CAPTURE(Synthesis, fastest, true)->Arg(1)->Arg(2)->UseRealTime()->Unit(benchmark::kMillisecond);
 BENCHMARK_CAPTURE(Synthesis, f32, false)->Arg(1)->UseRealTime()->Unit(benchmark::kMillisecond);
