@@ -154,8 +154,6 @@ Result<const float*> SynthesisGradient::Run(const float* y_hat, int h, int w) {
   const size_t size = static_cast<size_t>(h) * w * channels_;
   std::memcpy(x_.Reserve(size), y_hat, size * sizeof(float));
   for (Step& step : steps_) {
-    step.h = h_, step.w = w_;
-    const int factor = step.factor;
     switch (step.type) {
       case FloatLayer::Type::kConvolution: {
         const size_t count = static_cast<size_t>(h_) * w_ * channels_;
@@ -170,23 +168,13 @@ Result<const float*> SynthesisGradient::Run(const float* y_hat, int h, int w) {
         LICHEN_RETURN_IF_ERROR(AddBranch(step));
         break;
       case FloatLayer::Type::kGain:
-        ForRows(workers_, h_, static_cast<size_t>(w_) * channels_, [&](int y) {
-          MultiplyRow(x_.data() + static_cast<size_t>(y) * w_ * channels_, w_, channels_, step.gain.data());
-        });
+        Multiply(step.gain);
         break;
       case FloatLayer::Type::kSpaceToDepth:
-        h_ /= factor, w_ /= factor;
-        SpaceToDepth(x_.data(), h_, w_, factor, channels_, next_.Reserve(size_t{1} * step.h * step.w * channels_),
-                     workers_);
-        channels_ *= factor * factor;
-        x_.Swap(next_);
+        ToDepth(step.factor);
         break;
       case FloatLayer::Type::kDepthToSpace:
-        channels_ /= factor * factor;
-        h_ *= factor, w_ *= factor;
-        DepthToSpace(x_.data(), step.h, step.w, factor, channels_, next_.Reserve(size_t{1} * h_ * w_ * channels_),
-                     workers_);
-        x_.Swap(next_);
+        ToSpace(step.factor);
         break;
     }
   }
@@ -198,7 +186,6 @@ float* SynthesisGradient::Gradient() { return x_.data(); }
 Result<const float*> SynthesisGradient::Back() {
   for (size_t i = steps_.size(); i-- > 0;) {
     Step& step = steps_[i];
-    const int factor = step.factor;
     switch (step.type) {
       case FloatLayer::Type::kConvolution: {
         const void* from = Converted(static_cast<size_t>(h_) * w_ * channels_);
@@ -212,26 +199,38 @@ Result<const float*> SynthesisGradient::Back() {
         LICHEN_RETURN_IF_ERROR(AddBranchBack(step));
         break;
       case FloatLayer::Type::kGain:
-        ForRows(workers_, h_, static_cast<size_t>(w_) * channels_, [&](int y) {
-          MultiplyRow(x_.data() + static_cast<size_t>(y) * w_ * channels_, w_, channels_, step.gain.data());
-        });
+        Multiply(step.gain);
         break;
       case FloatLayer::Type::kSpaceToDepth:
-        channels_ /= factor * factor;
-        DepthToSpace(x_.data(), h_, w_, factor, channels_, next_.Reserve(size_t{1} * step.h * step.w * channels_),
-                     workers_);
-        x_.Swap(next_);
+        ToSpace(step.factor);
         break;
       case FloatLayer::Type::kDepthToSpace:
-        SpaceToDepth(x_.data(), step.h, step.w, factor, channels_, next_.Reserve(size_t{1} * h_ * w_ * channels_),
-                     workers_);
-        channels_ *= factor * factor;
-        x_.Swap(next_);
+        ToDepth(step.factor);
         break;
     }
-    h_ = step.h, w_ = step.w;
   }
   return x_.data();
+}
+
+void SynthesisGradient::Multiply(const std::vector<float>& gain) {
+  ForRows(workers_, h_, static_cast<size_t>(w_) * channels_,
+          [&](int y) { MultiplyRow(x_.data() + static_cast<size_t>(y) * w_ * channels_, w_, channels_, gain.data()); });
+}
+
+void SynthesisGradient::ToDepth(int factor) {
+  float* to = next_.Reserve(static_cast<size_t>(h_) * w_ * channels_);
+  h_ /= factor, w_ /= factor;
+  SpaceToDepth(x_.data(), h_, w_, factor, channels_, to, workers_);
+  channels_ *= factor * factor;
+  x_.Swap(next_);
+}
+
+void SynthesisGradient::ToSpace(int factor) {
+  float* to = next_.Reserve(static_cast<size_t>(h_) * w_ * channels_);
+  channels_ /= factor * factor;
+  DepthToSpace(x_.data(), h_, w_, factor, channels_, to, workers_);
+  h_ *= factor, w_ *= factor;
+  x_.Swap(next_);
 }
 
 const void* SynthesisGradient::Converted(size_t count) {

@@ -46,12 +46,11 @@ class SynthesisGradient {
     FloatLayer::Type type;
     int in = 0, out = 0, middle = 0, factor = 1;
     std::array<int, 2> kernels{};
-    float slope = 1;  // of the branch's units below 0
+    float slope = 1;                                    // of the branch's units below 0
     Precision taken = Precision::kFloat32;              // by the convolutions forwards
     std::vector<float> inverse_step;                    // of the integers that a residual block takes, if it does
     std::vector<FloatConvolution> forwards, backwards;  // one, or two in a residual block: first, second
     std::vector<float> gain;
-    int h = 0, w = 0;  // of what the last Run gave it
     // What a residual block's first convolution gave, one of the three.
     Scratch<float> kept;
     Scratch<uint16_t> kept_half;
@@ -60,6 +59,10 @@ class SynthesisGradient {
 
   Status AddBranch(Step& step);
   Status AddBranchBack(Step& step);
+  // On what x_ holds.
+  void Multiply(const std::vector<float>& gain);
+  void ToDepth(int factor);
+  void ToSpace(int factor);
   /// Floats in x_ as the convolutions of the way back take them.
   const void* Converted(size_t count);
 
