@@ -264,7 +264,9 @@ lichen_status lichen_encoder_set_coding(lichen_encoder* encoder, lichen_coding c
 
 lichen_status lichen_encoder_set_effort(lichen_encoder* encoder, int effort) {
   return Call(encoder, [&] {
-    if (effort < 0 || effort > lichen::kMaxEffort) return Invalid("the effort must be 0 to 3, not " + std::to_string(effort));
+    if (effort < 0 || effort > lichen::kMaxEffort)
+      return Invalid("the effort must be 0 to " + std::to_string(lichen::kMaxEffort) + ", not " +
+                     std::to_string(effort));
     encoder->options.effort = effort;
     return Status();
   });

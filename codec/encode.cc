@@ -53,7 +53,7 @@ Result<bitstream::Header> MakeHeader(const ImageHeader& picture, const EncodeOpt
     return Invalid("quality " + std::to_string(options.quality) + "; 0 to 100 expected");
   }
   if (options.effort < 0 || options.effort > kMaxEffort) {
-    return Invalid("effort " + std::to_string(options.effort) + "; 0 to 3 expected");
+    return Invalid("effort " + std::to_string(options.effort) + "; 0 to " + std::to_string(kMaxEffort) + " expected");
   }
   LICHEN_RETURN_IF_ERROR(CheckTarget(options));
   bitstream::Header header;
@@ -70,9 +70,11 @@ Result<bitstream::Header> MakeHeader(const ImageHeader& picture, const EncodeOpt
   return header;
 }
 
+bool Refines(const EncodeOptions& options) { return kIterations[options.effort] > 0; }
+
 /// What of the default model an encoder needs.
 ModelParts PartsFor(const EncodeOptions& options) {
-  return kIterations[options.effort] > 0 ? ModelParts::kAll : ModelParts::kEncoding;
+  return Refines(options) ? ModelParts::kAll : ModelParts::kEncoding;
 }
 
 /// Refined latents are made for the nearest residuals.
@@ -103,7 +105,7 @@ class Encoder {
     LICHEN_RETURN_IF_ERROR(analysis_.Begin());
     if (g_a_) g_a_->Begin(grid_.width() * (kLatentPixels / analysis_.g_a().stride));
     strips_ = Strips({0, grid_.height()}, step, margin_);
-    const bool refine = kIterations[options_.effort] > 0;
+    const bool refine = Refines(options_);
     band_.Reserve((refine ? grid_.height() : std::min(most, grid_.height())) * BandRow());
     std::vector<std::vector<uint8_t>> tiles;
     if (refine) {
@@ -145,7 +147,7 @@ class Encoder {
     refined_ = std::make_unique<TileEncoder>(model_, quality_index, QuantiserFor(options_.effort), workers_);
     Refinement refinement(model_, quality_index, kIterations[options_.effort], workers_);
     const RefinementCanvas canvas = {analysis_.samples(), band_.data(), grid_.height(), grid_.width()};
-    std::vector<float> gain = TablesAtQuality(model_, quality_index).gain_y;
+    const std::vector<float> gain = TablesAtQuality(model_, quality_index).gain_y;
     std::vector<std::vector<uint8_t>> tiles;
     for (int row = 0; row < grid_.rows(); ++row) {
       for (int column = 0; column < grid_.columns(); ++column) {
@@ -178,7 +180,7 @@ class Encoder {
 
   /// coded: the share of the canvas
   Status Report(double coded) const {
-    const double analysis = kIterations[options_.effort] > 0 ? 0.02 : 0.7;
+    const double analysis = Refines(options_) ? 0.02 : 0.7;
     const double done = std::min(1.0, analysis * analysed_ + (1 - analysis) * coded);  // sums of shares may round up
     if (options_.progress && !options_.progress(done)) return Status(StatusCode::kCancelled, "cancelled");
     return Status();
@@ -228,7 +230,7 @@ Result<std::vector<uint8_t>> EncodeLearnedToTarget(RowSource& source, const Enco
   LICHEN_ASSIGN_OR_RETURN(const std::unique_ptr<RowSource> rows,
                           MakeRepeatable(source, options.target_psnr > 0 || !keep));
   Workers workers(EncodingThreads(options, header));
-  Analysis analysis(*rows, header, model, workers, keep, kIterations[options.effort] > 0);
+  Analysis analysis(*rows, header, model, workers, keep, Refines(options));
   const auto encode = [&](int quality_index, const ProgressCallback& progress) {
     header.quality_index = static_cast<uint32_t>(quality_index);
     EncodeOptions trial = options;
@@ -242,12 +244,11 @@ Result<std::vector<uint8_t>> EncodeLearnedToTarget(RowSource& source, const Enco
 Result<std::vector<uint8_t>> EncodeLearned(RowSource& source, const EncodeOptions& options, bitstream::Header header,
                                            const ModelData& model, uint64_t kept = 0) {
   header.model_id = model.id;
-  if (kIterations[options.effort] > 0 && !SynthesisGradient::Supports(model.g_s)) {
+  if (Refines(options) && !SynthesisGradient::Supports(model.g_s)) {
     return Invalid("an effort of " + std::to_string(options.effort) +
                    " does not work with this model: its synthesis transform has layers without a gradient");
   }
-  uint64_t memory =
-      kept + EncodeMemory(model, header, FastestPrecision(), options.threads, kIterations[options.effort] > 0);
+  uint64_t memory = kept + EncodeMemory(model, header, FastestPrecision(), options.threads, Refines(options));
   if (HasTarget(options)) {
     const TileGrid grid(header);
     memory +=
@@ -256,7 +257,7 @@ Result<std::vector<uint8_t>> EncodeLearned(RowSource& source, const EncodeOption
   LICHEN_RETURN_IF_ERROR(CheckMemory(memory, options.max_memory_bytes, "encoding"));
   if (HasTarget(options)) return EncodeLearnedToTarget(source, options, header, model);
   Workers workers(EncodingThreads(options, header));
-  Analysis analysis(source, header, model, workers, false, kIterations[options.effort] > 0);
+  Analysis analysis(source, header, model, workers, false, Refines(options));
   return Encoder(analysis, options, header, model, workers).Run();
 }
 
@@ -342,10 +343,9 @@ Result<std::vector<uint8_t>> EncodeWhole(const HeadRows& head, const EncodeOptio
   }
   LICHEN_ASSIGN_OR_RETURN(const std::shared_ptr<const Model> loaded, loading.get());
   const ModelData& model = DataOf(*loaded);
-  const uint64_t memory =
-      kept + blocks.size() +
-      EncodeMemory(model, header, FastestPrecision(), options.threads, kIterations[options.effort] > 0) +
-      SampledError::Memory(model);
+  const uint64_t memory = kept + blocks.size() +
+                          EncodeMemory(model, header, FastestPrecision(), options.threads, Refines(options)) +
+                          SampledError::Memory(model);
   LICHEN_RETURN_IF_ERROR(reader.Rewind());
   part.progress = PartOf(options.progress, 0.2, 1);
   if (memory > options.max_memory_bytes) {  // parts may fit
@@ -355,7 +355,7 @@ Result<std::vector<uint8_t>> EncodeWhole(const HeadRows& head, const EncodeOptio
   bitstream::Header learned_header = header;
   learned_header.model_id = model.id;
   Workers workers(EncodingThreads(options, header));
-  Analysis analysis(reader, learned_header, model, workers, false, kIterations[options.effort] > 0);
+  Analysis analysis(reader, learned_header, model, workers, false, Refines(options));
   Encoder encoder(analysis, part, learned_header, model, workers);
   LICHEN_ASSIGN_OR_RETURN(std::vector<uint8_t> learned, encoder.Run());
   LICHEN_ASSIGN_OR_RETURN(const Coding coding,

@@ -8,25 +8,14 @@
 
 #include "codec/memory_estimate.h"
 #include "codec/model_data.h"
-#include "image_io/image_file.h"
 #include "lichen/codec.h"
+#include "photograph.h"
 #include "test_data.h"
 
 namespace lichen {
 namespace {
 
-Image Photo(uint32_t left, uint32_t top, uint32_t width, uint32_t height) {
-  const Image all = image_io::ReadPicture(LICHEN_TEST_DATA "/colosseum.png").value();
-  Image part;
-  part.width = width;
-  part.height = height;
-  part.channels = all.channels;
-  for (uint32_t y = 0; y < height; ++y) {
-    const uint8_t* row = all.pixels.data() + (top + y) * all.RowBytes() + left * all.channels;
-    part.pixels.insert(part.pixels.end(), row, row + part.RowBytes());
-  }
-  return part;
-}
+using test::Photograph;
 
 EncodeOptions Options(double quality, int effort) {
   EncodeOptions options;
@@ -52,7 +41,7 @@ double CostOf(const Image& image, double quality, const std::vector<uint8_t>& fi
 }
 
 TEST(RefinementTest, FilesCostLess) {
-  const Image photo = Photo(30, 40, 192, 160);
+  const Image photo = Photograph(30, 40, 192, 160);
   for (const double quality : {10.0, 50.0, 90.0}) {
     EXPECT_LT(CostOf(photo, quality, *Encode(photo, Options(quality, 2))),
               CostOf(photo, quality, *Encode(photo, Options(quality, 1))))
@@ -61,7 +50,7 @@ TEST(RefinementTest, FilesCostLess) {
 }
 
 TEST(RefinementTest, FilesCostLessWithMoreEffort) {
-  const Image photo = Photo(30, 40, 128, 96);
+  const Image photo = Photograph(30, 40, 128, 96);
   double before = CostOf(photo, 50, *Encode(photo, Options(50, 1)));
   for (const int effort : {2, 3}) {
     const double cost = CostOf(photo, 50, *Encode(photo, Options(50, effort)));
@@ -71,7 +60,7 @@ TEST(RefinementTest, FilesCostLessWithMoreEffort) {
 }
 
 TEST(RefinementTest, ThreadsDoNotChangeTheFile) {
-  const Image photo = Photo(30, 40, 288, 272);  // more pixels than one thread is for
+  const Image photo = Photograph(30, 40, 288, 272);  // more pixels than one thread is for
   EncodeOptions options = Options(50, 2);
   options.threads = 1;
   const std::vector<uint8_t> alone = *Encode(photo, options);
@@ -80,7 +69,7 @@ TEST(RefinementTest, ThreadsDoNotChangeTheFile) {
 }
 
 TEST(RefinementTest, TilesAreRefinedWithWhatIsAroundThem) {
-  const Image photo = Photo(30, 40, 200, 150);
+  const Image photo = Photograph(30, 40, 200, 150);
   EncodeOptions options = Options(50, 1);
   options.tile_size = 64;
   const std::vector<uint8_t> before = *Encode(photo, options);
@@ -108,7 +97,7 @@ TEST(RefinementTest, AnyPictureAndModel) {
 }
 
 TEST(RefinementTest, SixteenBits) {
-  Image deep = Photo(30, 40, 96, 96);
+  Image deep = Photograph(30, 40, 96, 96);
   const Image photo = deep;
   deep.bit_depth = 16;
   std::vector<uint8_t> wide;
@@ -125,7 +114,7 @@ TEST(RefinementTest, SixteenBits) {
 }
 
 TEST(RefinementTest, ATargetIsMet) {
-  const Image photo = Photo(30, 40, 128, 128);
+  const Image photo = Photograph(30, 40, 128, 128);
   EncodeOptions options = Options(50, 2);
   options.target_bytes = 1500;
   const std::vector<uint8_t> file = *Encode(photo, options);
@@ -134,7 +123,7 @@ TEST(RefinementTest, ATargetIsMet) {
 }
 
 TEST(RefinementTest, ProgressGrowsAndCanEndIt) {
-  const Image photo = Photo(30, 40, 64, 64);
+  const Image photo = Photograph(30, 40, 64, 64);
   EncodeOptions options = Options(50, 2);
   double last = 0;
   int calls = 0;
@@ -152,7 +141,7 @@ TEST(RefinementTest, ProgressGrowsAndCanEndIt) {
 }
 
 TEST(RefinementTest, MemoryIsLimited) {
-  const Image photo = Photo(30, 40, 128, 96);
+  const Image photo = Photograph(30, 40, 128, 96);
   bitstream::Header header;
   header.width = photo.width, header.height = photo.height, header.tile_size_log2 = 10;
   EncodeOptions options = Options(50, 1);

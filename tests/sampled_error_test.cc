@@ -9,25 +9,14 @@
 
 #include "bitstream/container.h"
 #include "codec/dct_encoder.h"
-#include "image_io/image_file.h"
+#include "photograph.h"
 #include "test_data.h"
 
 namespace lichen {
 namespace {
 
 /// A part of the photograph.
-Image Photo(uint32_t width, uint32_t height) {
-  const Image all = image_io::ReadPicture(LICHEN_TEST_DATA "/colosseum.png").value();
-  Image part;
-  part.width = width;
-  part.height = height;
-  part.channels = all.channels;
-  for (uint32_t y = 0; y < height; ++y) {
-    const uint8_t* row = all.pixels.data() + (40 + y) * all.RowBytes() + 30 * all.channels;
-    part.pixels.insert(part.pixels.end(), row, row + part.RowBytes());
-  }
-  return part;
-}
+Image Photo(uint32_t width, uint32_t height) { return test::Photograph(30, 40, width, height); }
 
 Image GrayOf(const Image& image) {
   Image gray;
