@@ -37,7 +37,9 @@ Analysis::Analysis(RowSource& source, const bitstream::Header& header, const Mod
       memory_(std::make_shared<TransformMemory>()),
       keep_(keep),
       keep_samples_(keep_samples) {
-  if (!g_a_.first.empty()) first_.emplace(g_a_.first, 0, FastestPrecision(), workers, memory_);
+  TransformPrecision precision = FastestPrecision();
+  precision.fractions = rows_.deep();
+  if (!g_a_.first.empty()) first_.emplace(g_a_.first, 0, precision, workers, memory_);
 }
 
 Status Analysis::Begin() {
@@ -55,21 +57,28 @@ Result<Strip> Analysis::Next(Span rows) {
   }
   const int top = rows.begin * kLatentPixels, h = rows.size() * kLatentPixels, w = rows_.width();
   LICHEN_RETURN_IF_ERROR(rows_.Provide(top, top + h));
-  float* pixels = first_ ? first_->Input(h) : memory_->x.Reserve(static_cast<size_t>(h) * w * 3);
-  workers_.ForRanges(h, (1 << 14) / w + 1, [&](size_t begin, size_t end) {
-    for (size_t y = begin; y < end; ++y) rows_.GetFloats(top + static_cast<int>(y), 0, w, pixels + y * w * 3);
-  });
-  if (keep_samples_) {
-    const size_t row = static_cast<size_t>(w) * 3;
-    samples_.resize(static_cast<size_t>(grid_.height()) * kLatentPixels * row);
-    uint16_t* kept = samples_.data() + top * row;
-    workers_.ForRanges(h * row, 1 << 16, [&](size_t begin, size_t end) {
-      for (size_t i = begin; i < end; ++i) kept[i] = static_cast<uint16_t>((pixels[i] + 0.5f) * 65535.0f + 0.5f);
+  const auto for_rows = [&](const auto& work) {
+    workers_.ForRanges(h, (1 << 14) / w + 1, [&](size_t begin, size_t end) {
+      for (size_t y = begin; y < end; ++y) work(top + static_cast<int>(y), y * w * 3);
     });
+  };
+  if (keep_samples_) {
+    samples_.resize(static_cast<size_t>(grid_.height()) * kLatentPixels * w * 3);
+    for_rows([&](int y, size_t) { rows_.GetWords(y, 0, w, samples_.data() + static_cast<size_t>(y) * w * 3); });
   }
-  Strip strip = {pixels, h};
-  if (first_) {
-    LICHEN_ASSIGN_OR_RETURN(strip, first_->Next(pixels, h, rows.end == grid_.height()));
+  const bool last = rows.end == grid_.height();
+  Strip strip;
+  if (TakesPixels(g_a_.first) && !rows_.deep()) {
+    int8_t* pixels = first_->PixelInput(h);
+    for_rows([&](int y, size_t at) { rows_.GetBytes(y, 0, w, pixels + at); });
+    LICHEN_ASSIGN_OR_RETURN(strip, first_->Next(pixels, h, last));
+  } else {
+    float* pixels = first_ ? first_->Input(h) : memory_->x.Reserve(static_cast<size_t>(h) * w * 3);
+    for_rows([&](int y, size_t at) { rows_.GetFloats(y, 0, w, pixels + at); });
+    strip = {pixels, h};
+    if (first_) {
+      LICHEN_ASSIGN_OR_RETURN(strip, first_->Next(pixels, h, last));
+    }
   }
   if (keep_) {
     const size_t row = static_cast<size_t>(w / g_a_.stride) * g_a_.channels;

@@ -28,6 +28,7 @@ struct TransformPrecision {
   Precision floats = Precision::kFloat32;  // kFloat32 or kBfloat16: all but what has steps
   bool bytes = false;  // residual blocks with steps run in kInt8, else in kFloat32, which holds the same integers
   bool same_roundings = false;  // whatever comes before such a block runs in kFloat32
+  bool fractions = false;       // pixels may lie between integers of 8 bits: what takes them runs in kFloat32
 
   TransformPrecision(Precision f, bool b = false) : floats(f), bytes(b) {}
 };

@@ -11,6 +11,7 @@
 #include <optional>
 #include <vector>
 
+#include "bitstream/rans.h"
 #include "codec/fixed_point.h"
 #include "codec/integer_network.h"
 #include "codec/model_data.h"
@@ -88,6 +89,7 @@ class EntropyModel {
   std::vector<uint8_t> features_, hidden_, next_, gathered_;
   std::array<std::vector<int32_t>, 4> outputs_;          // of the heads, by group
   std::vector<int32_t> mean_, index_, list_, residual_;  // of a group at one position
+  bitstream::RansEncoder rans_;
 };
 
 }  // namespace lichen

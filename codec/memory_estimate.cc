@@ -94,7 +94,9 @@ uint64_t EncodeMemory(const ModelData& model, const bitstream::Header& header, T
   const int h = strip * kLatentPixels, w = grid.width() * kLatentPixels;  // pixels
   uint64_t canvas = uint64_t(h) * w * 3;
   if (refine) canvas += uint64_t(grid.height()) * kLatentPixels * w * 3 * sizeof(uint16_t);
-  const uint64_t transform = Transform::Memory(model.g_a, 3, h, w, precision, true);
+  TransformPrecision of_pixels = precision;
+  of_pixels.fractions = header.bit_depth > 8;
+  const uint64_t transform = Transform::Memory(model.g_a, 3, h, w, of_pixels, true);
   const auto rounded = [](int size) { return (size + 3) / 4 * 4; };
   const uint64_t hyper = Transform::Memory(model.h_a, model.latent_channels, rounded(grid.Row(0).size()),
                                            rounded(grid.Column(0).size()), precision, false);

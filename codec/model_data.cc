@@ -24,6 +24,7 @@ constexpr uint32_t kMaxSectionBytes = 64u << 20;
 constexpr uint32_t kMaxTextBytes = 1u << 20;  // parsed JSON takes over 100 times its text, which is 9 kB in practice
 constexpr int kMaxChannels = 4096;
 constexpr int kMaxLayers = 256;
+constexpr int kColours = 3;
 
 Status Damaged(const std::string& what) { return Status(StatusCode::kDamaged, "model file: " + what); }
 
@@ -166,6 +167,9 @@ FloatConvolutionData ParseConvolution(const Section& section, const Json& json) 
   if (json.value("steps", false)) {
     for (const int16_t e : section.Shorts(name + ".step", conv.in)) conv.step.push_back(GainOf(e));
   }
+  conv.pixels = json.value("pixels", false);
+  if (conv.pixels && !conv.step.empty()) Section::Fail("steps of what takes pixels");
+  if (conv.pixels) conv.step.assign(conv.in, 1.0f / 255);
   return conv;
 }
 
@@ -213,7 +217,8 @@ std::vector<FloatLayer> ParseTransform(const Section& section, const Json& layer
       layer.a = ParseConvolution(section, json);
       if (layer.a.in != channels)
         Section::Fail("a convolution of " + std::to_string(layer.a.in) + " channels after " + std::to_string(channels));
-      if (!layer.a.step.empty()) Section::Fail("steps outside of residual blocks");
+      if (layer.a.pixels && !(unshuffled && in == kColours)) Section::Fail("pixels taken where there are none");
+      if (!layer.a.step.empty() && !layer.a.pixels) Section::Fail("steps outside of residual blocks");
       if (unshuffled) InputsAfterSpaceToDepth(layer.a, parsed.back().factor);
       channels = layer.a.out;
       reduced *= layer.a.stride;
@@ -227,6 +232,7 @@ std::vector<FloatLayer> ParseTransform(const Section& section, const Json& layer
       }
       if (layer.a.step.empty() != layer.b.step.empty())
         Section::Fail("a residual block with steps for one convolution");
+      if (layer.a.pixels || layer.b.pixels) Section::Fail("a residual block that takes pixels");
     } else if (type == "space_to_depth") {
       layer.type = FloatLayer::Type::kSpaceToDepth;
       layer.factor = IntIn(json, "factor", 2, 8);
@@ -379,7 +385,7 @@ void ParseDecoderSection(const Section& section, ModelParts parts, ModelData& mo
 
 void ParseEncoderSection(const Section& section, ModelData& model) {
   const Json& json = section.json();
-  model.g_a = ParseTransform(section, json.at("g_a"), 3, model.latent_channels, 16, 1);
+  model.g_a = ParseTransform(section, json.at("g_a"), kColours, model.latent_channels, 16, 1);
   model.h_a = ParseTransform(section, json.at("h_a"), model.latent_channels, model.hyper_channels, 4, 1);
   model.gain_y = section.Shorts("gain_y", size_t(kQualityAnchors) * model.latent_channels);
 }

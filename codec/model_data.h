@@ -16,10 +16,11 @@
 namespace lichen {
 
 /// A float convolution with zero padding of kernel / 2. weight: [out][in][kernel][kernel]; bias: [out]; step: [in], of
-/// the 8-bit integers that it takes (rounded_convolution.h), or empty where it takes floats.
+/// the 8-bit integers that it takes (rounded_convolution.h), or empty where it takes floats; pixels: the integers are
+/// samples, 0..255, less 128, and a step is 1/255.
 struct FloatConvolutionData {
   int in = 0, out = 0, kernel = 1, stride = 1;
-  bool relu = false;
+  bool relu = false, pixels = false;
   float slope = 0;  // with relu: of what is below 0
   std::vector<float> weight, bias, step;
 };

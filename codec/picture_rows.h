@@ -28,14 +28,23 @@ class PictureRows {
   Status Provide(int begin, int end);
   /// Samples of row y, R G B interleaved, -0.5 to 0.5, from pixel x on. REQUIRES: provided
   void GetFloats(int y, int x, int pixels, float* samples) const;
+  /// The same in 0..65535.
+  void GetWords(int y, int x, int pixels, uint16_t* samples) const;
+  /// The same in 0..255, less 128. REQUIRES: not deep
+  void GetBytes(int y, int x, int pixels, int8_t* samples) const;
   /// Alpha, if there is any, with the colour type that tells of it, and metadata. Call after a pass.
   Result<const bitstream::Attachments*> Attach(bool strip_metadata, uint32_t* colour_type);
 
+  /// Whether samples have 16 bits.
+  bool deep() const { return sample_bytes_ > 1; }
   /// Canvas columns.
   int width() const { return width_; }
 
  private:
+  const uint8_t* Samples(int y, int x) const;
+  void ForgetRow();
   Status Append();
+  Status Read(std::vector<uint8_t>& row);
 
   RowSource& source_;
   int channels_;
@@ -44,9 +53,10 @@ class PictureRows {
   int passes_ = 0, first_ = 0;
   bitstream::AlphaWriter alpha_;
   bitstream::Attachments attachments_;
-  bool attached_ = false;  // they are complete
-  std::vector<uint8_t> row_, last_;
-  std::deque<std::vector<uint8_t>> rows_;  // from first_ on
+  bool attached_ = false;                    // they are complete
+  std::vector<uint8_t> row_, last_;          // as the source has it; the picture's last, for those below it
+  std::deque<std::vector<uint8_t>> rows_;    // from first_ on
+  std::vector<std::vector<uint8_t>> spare_;  // forgotten ones, to be used again
 };
 
 }  // namespace lichen

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstring>
+#include <type_traits>
 
 #include "codec/workers.h"
 
@@ -33,15 +34,25 @@ inline void DepthToSpace(const float* src, int h, int w, int factor, int channel
   });
 }
 
-/// The inverse: [f*h][f*w][c] -> [h][w][f*f*c]
-inline void SpaceToDepth(const float* src, int h, int w, int factor, int channels, float* dst, Workers& workers) {
+/// The inverse: [f*h][f*w][c] -> [h][w][f*f*c], each value changed by `convert`.
+template <typename From, typename To, typename Convert>
+void SpaceToDepth(const From* src, int h, int w, int factor, int channels, To* dst, Workers& workers,
+                  const Convert& convert) {
   const size_t run = static_cast<size_t>(factor) * channels;
   ForRows(workers, h * factor, w * run, [&](int row) {
     const int y = row / factor, dy = row % factor;
-    const float* in = src + static_cast<size_t>(row) * w * run;
-    float* out = dst + (static_cast<size_t>(y) * w * factor + dy) * run;
-    for (int x = 0; x < w; ++x) std::memcpy(out + x * factor * run, in + x * run, run * sizeof(float));
+    const From* in = src + static_cast<size_t>(row) * w * run;
+    To* out = dst + (static_cast<size_t>(y) * w * factor + dy) * run;
+    const auto move = [&](auto length) {
+      for (int x = 0; x < w; ++x, in += run, out += factor * run) std::transform(in, in + length, out, convert);
+    };
+    run == 12 ? move(std::integral_constant<size_t, 12>()) : move(run);  // four pixels: the compiler knows how
   });
+}
+
+template <typename T>
+void SpaceToDepth(const T* src, int h, int w, int factor, int channels, T* dst, Workers& workers) {
+  SpaceToDepth(src, h, w, factor, channels, dst, workers, [](T v) { return v; });
 }
 
 }  // namespace lichen

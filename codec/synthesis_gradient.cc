@@ -104,14 +104,12 @@ SynthesisGradient::SynthesisGradient(Layers layers, int quality_index, Transform
     // everywhere: it only says where to go, and does not round.
     const TransformPrecision here = PrecisionOf(layer, layers, precision);
     FloatConvolution::Options forwards, backwards;
-    forwards.precision = here.floats;
     backwards.precision = precision_;
     switch (layer.type) {
       case FloatLayer::Type::kConvolution:
         step.in = layer.a.in, step.out = layer.a.out;
         step.kernels = {layer.a.kernel, 0};
-        if (!TakesBfloat16(layer.a)) forwards.precision = Precision::kFloat32;
-        step.taken = forwards.precision;
+        forwards.precision = step.taken = TakenBy(layer, here);
         step.forwards.emplace_back(layer.a, forwards);
         step.backwards.emplace_back(Transposed(layer.a), backwards);
         break;
@@ -119,7 +117,7 @@ SynthesisGradient::SynthesisGradient(Layers layers, int quality_index, Transform
         step.in = step.out = layer.a.in, step.middle = layer.a.out;
         step.kernels = {layer.a.kernel, layer.b.kernel};
         step.slope = layer.a.slope;
-        forwards.precision = step.taken = TakenByResidual(layer, here);
+        forwards.precision = step.taken = TakenBy(layer, here);
         step.inverse_step = Inverses(layer.a.step);
         FloatConvolution::Options first = forwards, second = forwards;
         first.half_output = step.taken == Precision::kBfloat16;
@@ -300,7 +298,7 @@ uint64_t SynthesisGradient::Memory(Layers layers, int input_channels, int h, int
   precision.same_roundings = true;
   for (const FloatLayer& layer : layers) {
     const uint64_t factor = layer.factor;
-    const uint64_t taken = SizeOf(TakenByResidual(layer, PrecisionOf(layer, layers, precision)));
+    const uint64_t taken = SizeOf(TakenBy(layer, PrecisionOf(layer, layers, precision)));
     switch (layer.type) {
       case FloatLayer::Type::kConvolution:
         half = std::max(half, rows * columns * std::max(layer.a.in, layer.a.out));

@@ -2,6 +2,7 @@
 #include "codec/transform.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <type_traits>
 #include <utility>
@@ -28,6 +29,11 @@ void ConvertRow(const float* src, size_t count, uint16_t* dst) {
     dst[i] = static_cast<uint16_t>((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
   }
 }
+
+/// A sample of -0.5 to 0.5 in 0..255, less 128; not rounded.
+float LevelOf(float v) { return v * 255.0f - 0.5f; }
+/// The nearest whole number.
+float WholeLevelOf(float v) { return std::floor(std::clamp(LevelOf(v), -128.0f, 127.0f) + 0.5f); }
 
 int OutputsOf(int size, int stride) { return (size + stride - 1) / stride; }
 
@@ -109,12 +115,19 @@ TransformPrecision PrecisionOf(const FloatLayer& layer, Layers layers, Transform
   return precision;
 }
 
-Precision TakenByResidual(const FloatLayer& layer, TransformPrecision precision) {
-  if (layer.a.step.empty()) return precision.floats;
-  return precision.bytes ? Precision::kInt8 : Precision::kFloat32;
+Precision TakenBy(const FloatLayer& layer, TransformPrecision precision) {
+  if (layer.a.pixels && precision.fractions) return Precision::kFloat32;
+  if (!layer.a.step.empty()) return precision.bytes ? Precision::kInt8 : Precision::kFloat32;
+  const bool residual = layer.type == FloatLayer::Type::kResidual;
+  return residual || TakesBfloat16(layer.a) ? precision.floats : Precision::kFloat32;
 }
 
-bool TakesBfloat16(const FloatConvolutionData& trunk) { return trunk.in > 64 && trunk.in <= 256; }
+bool TakesPixels(Layers layers) { return layers.size() > 1 && layers[1].a.pixels; }
+
+bool TakesBfloat16(const FloatConvolutionData& trunk) {
+  const bool reduces = trunk.out < trunk.in * trunk.stride * trunk.stride;
+  return reduces || (trunk.in > 64 && trunk.in <= 256);
+}
 
 void FloatToBfloat16(const float* src, size_t count, uint16_t* dst) { ConvertRow(src, count, dst); }
 
@@ -154,26 +167,27 @@ struct Transform::Tensor {
 
 Transform::Transform(Layers layers, int quality_index, TransformPrecision precision, Workers& workers,
                      std::shared_ptr<TransformMemory> memory)
-    : workers_(workers), memory_(memory ? std::move(memory) : std::make_shared<TransformMemory>()) {
+    : workers_(workers),
+      takes_pixels_(TakesPixels(layers)),
+      fractions_(precision.fractions),
+      memory_(memory ? std::move(memory) : std::make_shared<TransformMemory>()) {
   for (const FloatLayer& layer : layers) {
     Step step;
     step.type = layer.type;
     step.factor = layer.factor;
     const TransformPrecision here = PrecisionOf(layer, layers, precision);
     FloatConvolution::Options options;
-    options.precision = here.floats;
     switch (layer.type) {
       case FloatLayer::Type::kConvolution:
         step.in = layer.a.in, step.out = layer.a.out;
-        if (!TakesBfloat16(layer.a)) options.precision = Precision::kFloat32;
-        step.taken = options.precision;
-        if (step.taken == Precision::kFloat32) step.most_kept = layer.a.kernel - 1;
+        options.precision = step.taken = TakenBy(layer, here);
+        if (step.taken == Precision::kFloat32 && !layer.a.pixels) step.most_kept = layer.a.kernel - 1;
         step.convolutions.emplace_back(layer.a, options);
         break;
       case FloatLayer::Type::kResidual: {
         step.in = step.out = layer.a.in, step.middle = layer.a.out;
         // The branches of residual blocks, most of the work, add small corrections.
-        options.precision = step.taken = TakenByResidual(layer, here);
+        options.precision = step.taken = TakenBy(layer, here);
         step.inverse_step = Inverses(layer.a.step);
         step.most_kept = KeptByResidual(layer);
         FloatConvolution::Options first = options, second = options;
@@ -244,6 +258,8 @@ float* Transform::Reserve(Scratch<float>& scratch, size_t step, int h, int w, in
 
 float* Transform::Input(int h) { return Reserve(memory_->x, 0, h, w_, input_channels_); }
 
+int8_t* Transform::PixelInput(int h) { return memory_->pixels.Reserve(static_cast<size_t>(h) * w_ * input_channels_); }
+
 /// x where steps_[i] can put rows before it and work in place: copied there, unless it is.
 float* Transform::MakeRoom(size_t i, Tensor& x) {
   Scratch<float>& memory = memory_->x;
@@ -257,28 +273,61 @@ float* Transform::MakeRoom(size_t i, Tensor& x) {
   return memory.data() + (x.rows - memory.data());
 }
 
-Status Transform::Convolve(size_t i, Tensor& x, bool last) {
+/// rows: what the convolution takes, those that were kept and then the new ones, whose shape x has; x becomes the
+/// result.
+template <typename T>
+Status Transform::ConvolveTaken(size_t i, const T* rows, Tensor& x, bool last) {
   Step& step = steps_[i];
   Step::Convolution& convolution = step.convolutions[0];
-  const size_t row = x.RowSize(), kept = convolution.cursor.kept() * row;
+  const size_t row = x.RowSize(), total = convolution.cursor.kept() * row + x.size();
   const RowCursor::Piece piece = convolution.cursor.Take(x.h, last);
-  const auto run = [&](const auto* rows) {  // those that were kept, and the new ones
-    const Tensor to = {nullptr, piece.outputs, OutputsOf(x.w, convolution.stride), step.out};
-    float* out = Reserve(memory_->next, i + 1, to.h, to.w, to.channels);
-    if (to.h > 0)
-      LICHEN_RETURN_IF_ERROR(convolution.run.Run(rows + piece.skip * row, piece.rows, x.w, out, workers_, strips_));
-    convolution.kept.Keep(rows + kept + x.size(), convolution.cursor.kept() * row * sizeof *rows);
-    x = to;
-    x.rows = out;
-    memory_->x.Swap(memory_->next);
-    return Status();
-  };
+  const Tensor to = {nullptr, piece.outputs, OutputsOf(x.w, convolution.stride), step.out};
+  float* out = Reserve(memory_->next, i + 1, to.h, to.w, to.channels);
+  if (to.h > 0)
+    LICHEN_RETURN_IF_ERROR(convolution.run.Run(rows + piece.skip * row, piece.rows, x.w, out, workers_, strips_));
+  convolution.kept.Keep(rows + total, convolution.cursor.kept() * row * sizeof *rows);
+  x = to;
+  x.rows = out;
+  memory_->x.Swap(memory_->next);
+  return Status();
+}
+
+Status Transform::Convolve(size_t i, Tensor& x, bool last) {
+  Step& step = steps_[i];
+  const KeptRows& kept_rows = step.convolutions[0].kept;
+  const size_t kept = step.convolutions[0].cursor.kept() * x.RowSize();
   if (step.taken == Precision::kBfloat16) {
     auto* half = ReserveAs<uint16_t>(memory_->taken, kept + x.size()) + kept;
     FloatToBfloat16(x.rows, x.size(), half, workers_);
-    return run(convolution.kept.PutBefore(half));
+    return ConvolveTaken(i, kept_rows.PutBefore(half), x, last);
   }
-  return run(kept > 0 ? convolution.kept.PutBefore(MakeRoom(i, x)) : x.rows);
+  return ConvolveTaken(i, kept > 0 ? kept_rows.PutBefore(MakeRoom(i, x)) : x.rows, x, last);
+}
+
+/// The space-to-depth and the convolution that takes pixels, the first two steps, on pixels of type T.
+template <typename T>
+Result<Strip> Transform::RunPixels(const T* pixels, int rows, bool last) {
+  const Step& step = steps_[1];
+  const int factor = steps_[0].factor;
+  Tensor x = {nullptr, rows / factor, w_ / factor, step.in};
+  const size_t kept = step.convolutions[0].cursor.kept() * x.RowSize();
+  const auto run = [&](auto* taken, const auto& convert) {
+    SpaceToDepth(pixels, x.h, x.w, factor, input_channels_, taken + kept, workers_, convert);
+    return ConvolveTaken(1, step.convolutions[0].kept.PutBefore(taken + kept), x, last);
+  };
+  const auto run_as = [&](auto* taken) {
+    using To = std::remove_pointer_t<decltype(taken)>;
+    if constexpr (std::is_integral_v<T>) {
+      return run(taken, [](T v) { return static_cast<To>(v); });
+    } else {
+      return fractions_ ? run(taken, [](T v) { return static_cast<To>(LevelOf(v)); })
+                        : run(taken, [](T v) { return static_cast<To>(WholeLevelOf(v)); });
+    }
+  };
+  const size_t size = kept + x.size();
+  LICHEN_RETURN_IF_ERROR(step.taken == Precision::kInt8 ? run_as(ReserveAs<int8_t>(memory_->taken, size))
+                                                        : run_as(ReserveAs<float>(memory_->taken, size)));
+  return RunFrom(2, x, last);
 }
 
 /// A residual block, in place: x becomes the rows whose sums are complete.
@@ -324,8 +373,18 @@ Status Transform::AddBranch(size_t i, Tensor& x, bool last) {
 Result<Strip> Transform::Next(const float* src, int rows, bool last) {
   strips_ = begun_ || !last;
   begun_ = true;
-  Tensor x = {src, rows, w_, input_channels_};
-  for (size_t i = 0; i < steps_.size(); ++i) {
+  if (takes_pixels_) return RunPixels(src, rows, last);
+  return RunFrom(0, {src, rows, w_, input_channels_}, last);
+}
+
+Result<Strip> Transform::Next(const int8_t* pixels, int rows, bool last) {
+  strips_ = begun_ || !last;
+  begun_ = true;
+  return RunPixels(pixels, rows, last);
+}
+
+Result<Strip> Transform::RunFrom(size_t first, Tensor x, bool last) {
+  for (size_t i = first; i < steps_.size(); ++i) {
     const Step& step = steps_[i];
     const int factor = step.factor;
     switch (step.type) {
@@ -373,7 +432,8 @@ uint64_t Transform::Memory(Layers layers, int input_channels, int h, int w, Tran
   uint64_t rows = h, columns = w, channels = input_channels;
   uint64_t x = 0, next = 0, kept = 0, inside = 0;  // elements; elements; bytes; bytes
   uint64_t size = rows * columns * channels;       // of the tensor and what is put before it, in elements
-  if (own_input) x = size;
+  const bool pixels = TakesPixels(layers);
+  if (own_input) pixels&& !precision.fractions ? kept = size : x = size;
   const auto move = [&] {
     size = rows * columns * channels;
     next = std::max(next, size);
@@ -388,9 +448,10 @@ uint64_t Transform::Memory(Layers layers, int input_channels, int h, int w, Tran
     const TransformPrecision here = PrecisionOf(layer, layers, precision);
     switch (layer.type) {
       case FloatLayer::Type::kConvolution: {
-        const bool taken_half = here.floats == Precision::kBfloat16 && TakesBfloat16(layer.a);
-        keep((layer.a.kernel - 1) * channels, taken_half ? 2 : 4, !taken_half);
-        if (taken_half) inside = std::max(inside, (rows + layer.a.kernel - 1) * columns * channels * 2);
+        const uint64_t element = SizeOf(TakenBy(layer, here));
+        const bool copied = element != sizeof(float) || layer.a.pixels;
+        keep((layer.a.kernel - 1) * channels, element, !copied);
+        if (copied) inside = std::max(inside, (rows + layer.a.kernel - 1) * columns * channels * element);
         rows = (rows + layer.a.stride - 1) / layer.a.stride;
         columns = (columns + layer.a.stride - 1) / layer.a.stride;
         channels = layer.a.out;
@@ -398,7 +459,7 @@ uint64_t Transform::Memory(Layers layers, int input_channels, int h, int w, Tran
         break;
       }
       case FloatLayer::Type::kResidual: {
-        const Precision taken = TakenByResidual(layer, here);
+        const Precision taken = TakenBy(layer, here);
         const uint64_t element = SizeOf(taken);
         const bool copied = taken != Precision::kFloat32 || !layer.a.step.empty();
         x = std::max(x, size);
@@ -410,7 +471,7 @@ uint64_t Transform::Memory(Layers layers, int input_channels, int h, int w, Tran
       }
       case FloatLayer::Type::kSpaceToDepth:
         rows /= factor, columns /= factor, channels *= factor * factor;
-        move();
+        if (!pixels) move();
         break;
       case FloatLayer::Type::kDepthToSpace:
         rows *= factor, columns *= factor, channels /= factor * factor;

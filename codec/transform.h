@@ -19,17 +19,18 @@ namespace lichen {
 
 /// Whether a convolution outside residual blocks runs in bfloat16 where those do. The trunk carries the picture itself:
 /// all of it in bfloat16 would lose 0.1 dB at high qualities, and errors add up over smooth areas. Found by experiment
-/// with lichen-3 (docs/performance.md): the convolutions that take 128 channels, between 1/8 and 1/16 of the
-/// resolution, lose next to nothing at any quality; those next to pixels, of 48 channels, and next to latents, of 512,
-/// do.
+/// (docs/performance.md): the convolutions that take 128 channels, between 1/8 and 1/16 of the resolution, lose next to
+/// nothing at any quality, and so do those that give fewer numbers than they take, all of an encoder; those next to
+/// pixels, of 48 channels, and next to latents, of 512, do.
 bool TakesBfloat16(const FloatConvolutionData& trunk);
 
-/// What the convolutions of a residual block take.
-Precision TakenByResidual(const FloatLayer& layer, TransformPrecision precision);
+/// What the convolutions of a layer take. REQUIRES: it has some
+Precision TakenBy(const FloatLayer& layer, TransformPrecision precision);
 
 /// Tensors of transforms that run one after the other, so that they can share them.
 struct TransformMemory {
   Scratch<float> x, next;
+  Scratch<int8_t> pixels;
   Scratch<uint8_t> taken, middle;  // what convolutions take, and inside residual blocks, in elements of any type
 };
 
@@ -48,6 +49,9 @@ class Layers {
  private:
   const FloatLayer *begin_ = nullptr, *end_ = nullptr;
 };
+
+/// Whether the first convolution, after a space-to-depth, takes pixels as integers.
+bool TakesPixels(Layers layers);
 
 /// What a layer of those computes in, where all compute in `precision`.
 TransformPrecision PrecisionOf(const FloatLayer& layer, Layers layers, TransformPrecision precision);
@@ -75,11 +79,15 @@ class Transform {
 
   /// Room for a strip of h rows. What is written there Next takes without a copy; it ends the life of the last result.
   float* Input(int h);
+  /// The same for samples, 0..255, less 128. REQUIRES: TakesPixels
+  int8_t* PixelInput(int h);
 
   /// Takes the next h rows, [h][w][input channels], and gives the rows of the output that are complete by then, which
   /// are all after the `last` strip: [h'][w'][output channels], valid until the next call. h: a multiple of the factor
   /// of a space-to-depth. errors: kOutOfMemory, kInternal
   Result<Strip> Next(const float* src, int h, bool last);
+  /// The same for samples, 0..255, less 128. REQUIRES: TakesPixels, where floats become these, too
+  Result<Strip> Next(const int8_t* pixels, int h, bool last);
 
   /// A whole canvas as one strip.
   Result<const float*> Run(const float* src, int h, int w);
@@ -93,11 +101,17 @@ class Transform {
 
   float* Reserve(Scratch<float>& scratch, size_t step, int h, int w, int channels) const;
   float* MakeRoom(size_t i, Tensor& x);
+  Result<Strip> RunFrom(size_t first, Tensor x, bool last);
   Status Convolve(size_t i, Tensor& x, bool last);
+  template <typename T>
+  Result<Strip> RunPixels(const T* pixels, int rows, bool last);
+  template <typename T>
+  Status ConvolveTaken(size_t i, const T* rows, Tensor& x, bool last);
   Status AddBranch(size_t i, Tensor& x, bool last);
 
   std::vector<Step> steps_;
   Workers& workers_;
+  bool takes_pixels_, fractions_;
   int input_channels_, w_ = 0;
   bool begun_ = false;   // the canvas at hand
   bool strips_ = false;  // it comes in more than one

@@ -133,6 +133,16 @@ TEST(ModelDataTest, DescriptionsThatDoNotFitAreDamage) {
       {"an offset that is no integer",
        [](OpenSection& d, OpenSection&) { d.json["tensors"]["exp2"]["offset"] = -1.5; }},
       {"space-to-depth without its convolution", [](OpenSection&, OpenSection& e) { e.InsertGain("g_a", 1, 48, 0); }},
+      {"pixels taken after the first convolution",
+       [](OpenSection&, OpenSection& e) { e.json["g_a"][3]["pixels"] = true; }},
+      {"pixels taken by a block", [](OpenSection&, OpenSection& e) { e.json["g_a"][2]["a"]["pixels"] = true; }},
+      {"pixels taken by h_a", [](OpenSection&, OpenSection& e) { e.json["h_a"][0]["pixels"] = true; }},
+      {"pixels taken by a decoder", [](OpenSection& d, OpenSection&) { d.json["g_s"][0]["pixels"] = true; }},
+      {"steps of what takes pixels",
+       [](OpenSection&, OpenSection& e) {
+         e.AddSteps(e.json["g_a"][1], 0);
+         e.json["g_a"][1]["pixels"] = true;
+       }},
       {"space-to-depth alone",
        [](OpenSection&, OpenSection& e) {
          e.json["h_a"] = {{{"type", "space_to_depth"}, {"factor", 4}}};

@@ -117,7 +117,7 @@ TEST(TargetTest, PsnrOf16BitsIsMeasuredOn16Bits) {
   for (const uint8_t sample : shallow.pixels) image.pixels.insert(image.pixels.end(), 2, sample);  // 257 times it
   EncodeOptions options = ToyOptions();
   options.quality = 30;
-  options.target_psnr = PsnrOf(*Encode(shallow, options), shallow);
+  options.target_psnr = PsnrOf(*Encode(shallow, options), shallow) - 0.05;  // the toy model's rises in jumps
   const auto file = Encode(image, options);
   ASSERT_TRUE(file.ok()) << file.status().message();
   EXPECT_NEAR(QualityOf(*file), 30, 2);

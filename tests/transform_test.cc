@@ -172,7 +172,7 @@ TEST(TransformTest, TheDefaultModelAtItsFastestKeepsWhatFloat32Gives) {
     const auto fast_y = fast_g_a.Run(x.data(), h, w);
     ASSERT_TRUE(fast_y.ok()) << fast_y.status().message();
     // What that does to rate and distortion is in docs/performance.md.
-    EXPECT_LT(RelativeError(*fast_y, exact_y), 0.03) << quality;
+    EXPECT_LT(RelativeError(*fast_y, exact_y), 0.05) << quality;
     const auto fast_back = fast_g_s.Run(exact_y.data(), h / 16, w / 16);
     ASSERT_TRUE(fast_back.ok());
     double error = 0;
@@ -396,6 +396,69 @@ TEST(TransformTest, RoundedBlocksAreExactInStripsAndOnThreads) {
         EXPECT_EQ(output.h, h);
         EXPECT_EQ(LargestDifference(whole, output), 0)
             << (bytes ? "bytes, " : "floats, ") << strips.size() << " strips";
+      }
+    }
+  }
+}
+
+TEST(TransformTest, PixelsAreTakenAsTheIntegersTheyAre) {
+  std::mt19937 random(9);
+  const int h = 48, w = 40;
+  std::vector<FloatLayer> layers(3);
+  layers[0].type = FloatLayer::Type::kSpaceToDepth;
+  layers[0].factor = 4;
+  FloatConvolutionData& first = layers[1].a;
+  first.in = 48, first.out = 24, first.kernel = 3;
+  first.weight.resize(size_t{24} * 48 * 9);
+  for (size_t i = 0; i < first.weight.size(); ++i) {
+    const int whole = i % (48 * 9) == 5 ? 127 : static_cast<int>(random() % 255) - 127;  // of the scale's size
+    first.weight[i] = static_cast<float>(whole) / 1024;
+  }
+  first.bias = Noise(24, 10.0f);
+  layers[2].a.in = 24, layers[2].a.out = 8, layers[2].a.kernel = 3, layers[2].a.stride = 2;
+  layers[2].a.weight = Noise(size_t{8} * 24 * 9, 0.1f);
+  layers[2].a.bias = Noise(8, 1.0f);
+  std::vector<int8_t> pixels(static_cast<size_t>(h) * w * 3);
+  for (int8_t& v : pixels) v = static_cast<int8_t>(static_cast<int>(random() % 256) - 128);  // both ends are there
+  std::vector<float> samples(pixels.begin(), pixels.end()), around_zero, deep = samples, deep_around_zero;
+  for (const float v : samples) around_zero.push_back((v + 0.5f) / 255);
+  const Plane expected = Reference(layers, 0, {h, w, 3, samples});  // of integers, not 1/255 of them
+  for (float& v : deep) v += static_cast<float>(random() % 128) / 256;
+  for (const float v : deep) deep_around_zero.push_back((v + 0.5f) / 255);
+  const Plane expected_deep = Reference(layers, 0, {h, w, 3, deep});
+
+  first.pixels = true;
+  first.step.assign(48, 1.0f / 255);
+  for (float& v : first.weight) v *= 255;
+  const size_t row_size = static_cast<size_t>(expected.w) * expected.c;
+  for (const bool bytes : {false, true}) {
+    if (bytes && !FastestPrecision().bytes) continue;
+    for (Workers* workers : {&one_thread, &several}) {
+      Transform transform(layers, 0, {Precision::kFloat32, bytes}, *workers);
+      for (const std::vector<int>& strips : {std::vector<int>{h}, {4, 0, 12, 20, 8, 4}}) {
+        Output output;
+        const int8_t* from = pixels.data();
+        transform.Begin(w);
+        for (const int rows : strips) {
+          const size_t size = static_cast<size_t>(rows) * w * 3;
+          int8_t* input = transform.PixelInput(rows);
+          std::copy_n(from, size, input);
+          from += size;
+          const auto strip = transform.Next(input, rows, from == pixels.data() + pixels.size());
+          ASSERT_TRUE(strip.ok()) << strip.status().message();
+          output.v.insert(output.v.end(), strip->rows, strip->rows + strip->h * row_size);
+          output.h += strip->h;
+        }
+        EXPECT_EQ(output.h, expected.h);
+        EXPECT_LT(LargestDifference({expected.h, expected.v}, output), 1e-5) << bytes << ", " << strips.size();
+        EXPECT_EQ(LargestDifference(output, InStrips(transform, around_zero, w, 3, strips, row_size)), 0) << bytes;
+        EXPECT_GT(LargestDifference(output, {expected_deep.h, expected_deep.v}), 1e-4);
+        TransformPrecision fractions = {Precision::kFloat32, bytes};
+        fractions.fractions = true;
+        Transform precise(layers, 0, fractions, *workers);
+        EXPECT_LT(LargestDifference({expected_deep.h, expected_deep.v},
+                                    InStrips(precise, deep_around_zero, w, 3, strips, row_size)),
+                  1e-5);
       }
     }
   }

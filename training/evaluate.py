@@ -12,7 +12,7 @@ import torch
 
 from data import list_pictures, read_picture
 from exact import MAX_RADIUS, gaussian_frequencies, table_costs, zero_thresholds
-from model import SCALES, Lichen, has_steps
+from model import SCALES, Lichen
 
 QUALITIES = (0.05, 0.2, 0.4, 0.6, 0.8, 0.95)
 
@@ -20,7 +20,7 @@ QUALITIES = (0.05, 0.2, 0.4, 0.6, 0.8, 0.95)
 def load_average(path, effort=0):
     """effort: above 0, residuals are chosen as the codec's encoder does at that --effort"""
     saved = torch.load(path, map_location='cpu')
-    net = Lichen(**{**saved['sizes'], 'rounded': int(has_steps(saved['average']))})
+    net = Lichen(**saved['sizes'])
     net.load_state_dict({k: v.float() for k, v in saved['average'].items()})
     net.thresholds = zero_thresholds(gaussian_frequencies()) if effort else None
     return net

@@ -18,7 +18,7 @@ import torch.nn as nn
 
 from evaluate import load_average, load_tables
 from exact import EXP2, GAIN_UNIT, SCALE_PER_EXPONENT, IntegerModel, exponents, gaussian_frequencies
-from model import PHASE_ORDER, UNITS_PER_STD, DepthToSpace, Gain, Residual, SpaceToDepth
+from model import PHASE_ORDER, UNITS_PER_STD, DepthToSpace, Gain, PixelConv, Residual, SpaceToDepth
 
 SIGNATURE = b'\x89LIM\r\n\x1a\n'
 VERSION = 0
@@ -80,7 +80,8 @@ def describe_transform(section, name, layers):
     for i, m in enumerate(layers):
         here = '%s.%d' % (name, i)
         if isinstance(m, nn.Conv2d):
-            described.append(describe_convolution(section, here, m, False))
+            described.append({**describe_convolution(section, here, m, False),
+                              **({'pixels': True} if isinstance(m, PixelConv) else {})})
         elif isinstance(m, nn.ReLU):
             described[-1]['relu'] = True
         elif isinstance(m, Residual):

@@ -11,7 +11,7 @@ import torch
 
 from exact import GAIN_UNIT, IntegerModel, at_quality
 from export import model_file
-from model import Lichen, calibrate, start_from_klt
+from model import Lichen, start_from_klt, start_rounding
 
 TOY = dict(c4=16, c8=16, middle8=8, c16=16, middle16=8, M=16, Z=4, P=8, middle_context=8, n4=1, n8=1, n16=1, thin8=0,
            kernel_ha=3)
@@ -36,10 +36,10 @@ def toy_network():
 
 
 def rounded(net):
-    """The same network with residual blocks in 8-bit integers."""
-    of_bytes = Lichen(**{**net.sizes, 'rounded': 1})
+    """The same network in 8-bit integers wherever it can be."""
+    of_bytes = Lichen(**{**net.sizes, 'rounded': 2})
     of_bytes.load_state_dict(net.state_dict(), strict=False)
-    calibrate(of_bytes, [(synthetic_pictures(8, 128), torch.linspace(0, 1, 8))])
+    start_rounding(of_bytes, 0, [(synthetic_pictures(8, 128), torch.linspace(0, 1, 8))])
     return of_bytes
 
 

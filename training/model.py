@@ -75,6 +75,20 @@ class Residual(nn.Module):
         return x + rounded_convolution(self.b, inner, self.step_b)
 
 
+class PixelConv(nn.Conv2d):
+    """The first convolution, in 8-bit integers as well: the samples, 0..255, less 128; given as 0..1 less a half."""
+
+    LEVELS = 255
+
+    def __init__(self, cin, cout, kernel=3):
+        super().__init__(cin, cout, kernel, 1, kernel // 2)
+
+    def forward(self, x):
+        samples = (self.LEVELS * (x.float() + 0.5) - 128).round()
+        step = torch.full((self.in_channels,), 1 / self.LEVELS, device=x.device)
+        return multiply_integers(self, samples, step)
+
+
 class RoundActivations(torch.autograd.Function):
     """clamp(round(x / step), -127, 127), ties to even; x [N,C,H,W], inverse = 1 / step [C].
 
@@ -99,19 +113,34 @@ def rounded_convolution(c, x, step):
     """What the codec computes with 8-bit integers: activations by a step per input channel (step [C]: log2), weights by
     a scale per output channel, the least that holds them."""
     step = torch.exp2(step)
-    t = RoundActivations.apply(x, (1 / step).to(x.dtype))
+    return multiply_integers(c, RoundActivations.apply(x, (1 / step).to(x.dtype)), step)
+
+
+def multiply_integers(c, t, step):
+    """c's output for the integers t = x / step."""
     w = c.weight * step[None, :, None, None]
     scale = w.detach().abs().amax((1, 2, 3)) / WEIGHT_MAX
     w = round_through(w / scale[:, None, None, None])
-    return F.conv2d(t, w, None, 1, c.padding) * scale[:, None, None].to(x.dtype) + c.bias[:, None, None].to(x.dtype)
+    out = F.conv2d(t, w, None, c.stride, c.padding)
+    return out * scale[:, None, None].to(out.dtype) + c.bias[:, None, None].to(out.dtype)
+
+
+def rounded_blocks(net):
+    return [m for m in net.modules() if isinstance(m, Residual) and m.rounded]
 
 
 @torch.no_grad()
-def calibrate(net, batches):
-    """Sets the steps of rounded blocks by the largest values that their convolutions take in `batches`, pairs of x and
-    q, without rounding."""
-    blocks = [m for m in net.modules() if isinstance(m, Residual) and m.rounded]
-    hooks = []
+def start_rounding(net, before, batches):
+    """Goes on from weights trained with `before` in place of net's own size `rounded`: the steps that are new become
+    those of the largest values that convolutions take in `batches`, pairs of x and q, without rounding; and what the
+    first layer takes has moved by half a level."""
+    rounded = net.sizes['rounded']
+    if before < 2 <= rounded:
+        first = net.g_a[1]
+        first.bias.add_(first.weight.sum((1, 2, 3)) * 0.5 / PixelConv.LEVELS)
+    if before > 0 or rounded == 0:
+        return
+    blocks, hooks = rounded_blocks(net), []
     for m in blocks:
         m.rounded = False
         for c, step in ((m.a, m.step_a), (m.b, m.step_b)):
@@ -128,11 +157,6 @@ def calibrate(net, batches):
         hook.remove()
     for m in blocks:
         m.rounded = True
-
-
-def has_steps(weights):
-    """Whether weights are those of a network with rounded blocks."""
-    return any(k.endswith('.step_a') for k in weights)
 
 
 def at_quality(table, q):
@@ -185,7 +209,8 @@ class Lichen(nn.Module):
     """c4, c8, c16: channels at 1/4, 1/8, 1/16 resolution; middle8, middle16: inside the blocks there; M, Z: channels
     of y, z; P, middle_context: width of the context networks; n4, n8, n16: blocks there in each transform, thin8:
     channels inside one more at 1/8, or 0; kernel_ha: of the first layer of h_a; rounded: 1 for blocks that compute with
-    8-bit integers, all but g_s' at 1/4: there, next to the pixels, rounding costs 0.14 dB at high qualities.
+    8-bit integers, all but g_s' at 1/4: there, next to the pixels, rounding costs 0.14 dB at high qualities; 2 for
+    g_a's first convolution, which takes pixels, besides.
 
     c16 = 0: the channels at 1/16 are those of y. A 1x1 convolution between them, which any other c16 adds, is no more
     than a change of basis when there are as many, and with fewer it adds no information."""
@@ -202,7 +227,8 @@ class Lichen(nn.Module):
         width16 = c16 or M
         blocks = lambda n, c, middle, rounded=rounded: [Residual(c, middle, bool(rounded)) for _ in range(n)]
         blocks8 = lambda: blocks(n8, c8, middle8) + blocks(min(thin8, 1), c8, thin8)
-        self.g_a = Transform([SpaceToDepth(4), conv(48, c4), *blocks(n4, c4, c4),
+        first = PixelConv if rounded > 1 else conv
+        self.g_a = Transform([SpaceToDepth(4), first(48, c4), *blocks(n4, c4, c4),
                               conv(c4, c8, 3, 2), *blocks8(), Gain(c8),
                               conv(c8, width16, 3, 2), *blocks(n16, width16, middle16), *change_of_basis(c16, M)])
         self.g_s = Transform([*change_of_basis(M, c16), *blocks(n16, width16, middle16),
@@ -386,6 +412,9 @@ def start_from_klt(net, x):
             for c, scale in ((m.a, 1.0), (m.b, 0.04)):
                 nn.init.kaiming_normal_(c.weight, nonlinearity='relu'), nn.init.zeros_(c.bias)
                 c.weight.mul_(scale)
+    rounding = rounded_blocks(net)  # not before there are steps
+    for m in rounding:
+        m.rounded = False
     plain = lambda transform: [m for m in transform if isinstance(m, nn.Conv2d)]
     first, down8, down16, *into_y = plain(net.g_a)
     *from_y, up8, up4, out = plain(net.g_s)
@@ -411,6 +440,8 @@ def start_from_klt(net, x):
     log_gain = torch.linspace(lo, hi, QUALITY_ANCHORS)[:, None].expand_as(net.gain_y.p)
     net.gain_y.p.copy_(log_gain), net.inverse_gain_y.p.copy_(-log_gain)
     start_entropy_model(net, x)
+    for m in rounding:
+        m.rounded = True
 
 
 @torch.no_grad()

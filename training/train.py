@@ -16,7 +16,7 @@ import torch.distributed as dist
 
 from data import Crops, read_names
 from exact import gaussian_frequencies, zero_thresholds
-from model import LAMBDA_RANGE, Lichen, calibrate, has_steps, multiply_adds, start_from_klt
+from model import LAMBDA_RANGE, Lichen, multiply_adds, start_from_klt, start_rounding
 
 LAMBDA_WEIGHT = 0.4  # the loss is cost / lambda^0.4: every quality then weighs about alike
 HARD_SHARE = 0.15    # of the time at the end: scale indices rounded, table 0 not coded
@@ -44,8 +44,9 @@ def parse_arguments():
     arg.add_argument('--weight', type=float, default=0, help='residuals are chosen as the encoder does at --effort 1, '
                      'a squared step being worth so many bits; 0: the nearest')
     arg.add_argument('--frozen', action='store_true', help='the last phase: g_s, h_s and context alone, on rounded latents')
-    arg.add_argument('--rounded', action='store_true', help='residual blocks compute with 8-bit integers; where the '
-                     'weights of --resume were trained without, steps are found from some batches')
+    arg.add_argument('--rounded', type=int, nargs='?', const=2, default=0, choices=(0, 1, 2), help='1: residual blocks '
+                     "compute with 8-bit integers; 2 or no number: so does g_a's first convolution; where the weights of "
+                     '--resume were trained without, steps are found from some batches')
     arg.add_argument('--net', nargs='*', default=[], help='sizes of the network, e.g. c8=192 middle8=96 M=320')
     arg.add_argument('--compile', action='store_true', help='torch.compile (PyTorch 2)')
     return arg.parse_args()
@@ -89,16 +90,14 @@ def main():
     saved = torch.load(arg.resume, map_location=device) if arg.resume else {}
     sizes = saved.get('sizes') or {k: int(v) for k, v in (s.split('=') for s in arg.net)}
     weights = saved.get('net') or saved.get('average') or {}  # NAME.weights.pt has the averages alone
-    if arg.rounded or has_steps(weights):
-        sizes['rounded'] = 1
+    rounded = sizes.get('rounded', 0) if saved else 0
+    sizes['rounded'] = max(arg.rounded, sizes.get('rounded', 0))
     net = Lichen(**sizes).to(device).to(memory_format=torch.channels_last)
     if saved:
         net.load_state_dict({k: v.float() for k, v in weights.items()}, strict=not arg.rounded)
     else:
         start_from_klt(net, crops.batch(48))
-    new_steps = has_steps(net.state_dict()) and not has_steps(weights)
-    if new_steps:
-        calibrate(net, [(crops.batch(6), torch.linspace(0, 1, 6, device=device)) for _ in range(20)])
+    start_rounding(net, rounded, ((crops.batch(6), torch.linspace(0, 1, 6, device=device)) for _ in range(20)))
     if arg.frozen:
         arg.only = arg.only or 'g_s,h_s,context'
     if arg.weight:
@@ -109,7 +108,7 @@ def main():
     trained = [p for p in net.parameters() if p.requires_grad]
     optimiser = torch.optim.Adam(trained, arg.lr, foreach=True)
     step, average = 0, Average({})
-    if 'optimiser' in saved and not arg.fresh_optimiser and not new_steps:
+    if 'optimiser' in saved and not arg.fresh_optimiser and rounded == sizes['rounded']:
         optimiser.load_state_dict(saved['optimiser'])
         step, average = saved['step'], Average(saved['average'])
     forward = net
