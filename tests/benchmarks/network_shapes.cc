@@ -41,7 +41,7 @@ namespace {
 /// Names and defaults are those of class Lichen.
 struct Sizes {
   int c4 = 48, c8 = 128, middle8 = 128, c16 = 0, middle16 = 48, M = 512, Z = 64, P = 128, middle_context = 96;
-  int n4 = 1, n8 = 2, n16 = 1, thin8 = 64;
+  int n4 = 1, n8 = 2, n16 = 1, thin8 = 64, rounded = 1;
 };
 
 constexpr std::pair<const char*, int Sizes::*> kNames[] = {{"c4", &Sizes::c4},
@@ -56,7 +56,8 @@ constexpr std::pair<const char*, int Sizes::*> kNames[] = {{"c4", &Sizes::c4},
                                                            {"n4", &Sizes::n4},
                                                            {"n8", &Sizes::n8},
                                                            {"n16", &Sizes::n16},
-                                                           {"thin8", &Sizes::thin8}};
+                                                           {"thin8", &Sizes::thin8},
+                                                           {"rounded", &Sizes::rounded}};
 
 Sizes ParseSizes(const std::string& text) {
   Sizes sizes;
@@ -104,27 +105,30 @@ std::vector<FloatLayer> Synthesis(const Sizes& s) {
   const auto convolution = [&](int in, int out, int kernel) {
     add(FloatLayer::Type::kConvolution).a = Convolution(in, out, kernel, false);
   };
-  const auto blocks = [&](int n, int channels, int middle) {
+  const auto blocks = [&](int n, int channels, int middle, bool rounded) {
+    constexpr float kStep = 1.0f / 32;
     for (int i = 0; i < n; ++i) {
       FloatLayer& block = add(FloatLayer::Type::kResidual);
       block.a = Convolution(channels, middle, 3, true);
       block.b = Convolution(middle, channels, 3, false);
+      if (rounded) block.a.step.assign(channels, kStep), block.b.step.assign(middle, kStep);
     }
   };
+  const bool rounded = s.rounded > 0;
   const auto up = [&](int factor) { add(FloatLayer::Type::kDepthToSpace).factor = factor; };
   const int c4 = s.c4, c8 = s.c8, c16 = s.c16 != 0 ? s.c16 : s.M;
   if (s.c16 != 0) convolution(s.M, c16, 1);
-  blocks(s.n16, c16, s.middle16);
+  blocks(s.n16, c16, s.middle16, rounded);
   convolution(c16, 4 * c8, 1);
   up(2);
   FloatLayer& gain = add(FloatLayer::Type::kGain);
   gain.channels = c8;
   gain.gain.assign(size_t{kQualityAnchors} * c8, 0);
-  blocks(s.n8, c8, s.middle8);
-  blocks(s.thin8 != 0 ? 1 : 0, c8, s.thin8);
+  blocks(s.n8, c8, s.middle8, rounded);
+  blocks(s.thin8 != 0 ? 1 : 0, c8, s.thin8, rounded);
   convolution(c8, 4 * c4, 1);
   up(2);
-  blocks(s.n4, c4, c4);
+  blocks(s.n4, c4, c4, false);  // next to the pixels
   convolution(c4, 48, 3);
   up(4);
   return layers;
@@ -163,7 +167,7 @@ class Network {
       }
       add(heads_, p, m / 2, 1, false);  // of one of the four groups of channels
     }
-    g_s_ = std::make_unique<Transform>(layers_, 0, FastestPrecision(), one_thread_);
+    g_s_ = std::make_unique<Transform>(layers_, 0, SynthesisPrecision(), one_thread_);
     std::normal_distribution<float> normal;
     y_hat_.resize(size_t{1} * h * w * m);
     for (float& v : y_hat_) v = normal(random_bits);
