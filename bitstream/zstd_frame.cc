@@ -37,9 +37,15 @@ Status CheckFrame(const uint8_t* data, size_t size, uint64_t content_size) {
 Result<std::vector<uint8_t>> DecompressFrame(const uint8_t* data, size_t size, size_t content_size) {
   LICHEN_RETURN_IF_ERROR(CheckFrame(data, size, content_size));
   std::vector<uint8_t> content(content_size);
-  const size_t got = ZSTD_decompress(content.data(), content.size(), data, size);
-  if (ZSTD_isError(got) != 0 || got != content_size) return Damaged("does not decompress");
+  LICHEN_RETURN_IF_ERROR(DecompressFrame(data, size, content.data(), content.size()));
   return content;
+}
+
+Status DecompressFrame(const uint8_t* data, size_t size, uint8_t* content, size_t content_size) {
+  LICHEN_RETURN_IF_ERROR(CheckFrame(data, size, content_size));
+  const size_t got = ZSTD_decompress(content, content_size, data, size);
+  if (ZSTD_isError(got) != 0 || got != content_size) return Damaged("does not decompress");
+  return Status();
 }
 
 Result<std::vector<uint8_t>> CompressFrame(const uint8_t* data, size_t size) {

@@ -23,6 +23,9 @@ Status CheckFrame(const uint8_t* data, size_t size, uint64_t content_size);
 /// The `content_size` bytes of a frame; they are allocated only once CheckFrame has agreed. errors: kDamaged
 Result<std::vector<uint8_t>> DecompressFrame(const uint8_t* data, size_t size, size_t content_size);
 
+/// The same, to `content`, room for `content_size` bytes.
+Status DecompressFrame(const uint8_t* data, size_t size, uint8_t* content, size_t content_size);
+
 /// errors: kOutOfMemory
 Result<std::vector<uint8_t>> CompressFrame(const uint8_t* data, size_t size);
 

@@ -101,7 +101,7 @@ namespace {
 Result<std::shared_ptr<const Model>> ParseDefault(ModelParts parts) {
   try {
     const auto size = static_cast<size_t>(lichen_default_model_end - lichen_default_model);
-    LICHEN_ASSIGN_OR_RETURN(ModelData parsed, ParseModel(lichen_default_model, size, parts));
+    LICHEN_ASSIGN_OR_RETURN(ModelData parsed, ParseModel(lichen_default_model, size, parts, Checksums::kTrusted));
     return std::shared_ptr<const Model>(std::make_shared<ParsedModel>(std::move(parsed)));
   } catch (const std::bad_alloc&) {
     return Status(StatusCode::kOutOfMemory, "not enough memory for a model");

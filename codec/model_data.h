@@ -94,8 +94,12 @@ QualityTables TablesAtQuality(const ModelData& model, int quality_index);
 /// is not even looked at: g_a, h_a and gain_y stay empty.
 enum class ModelParts { kAll, kEncoding, kDecoding };
 
+/// Whether the checksums of a model file are compared with its bytes, or these are known to be sound.
+enum class Checksums { kCompared, kTrusted };
+
 /// errors: kTruncated, kDamaged, kUnsupportedVersion
-Result<ModelData> ParseModel(const uint8_t* data, size_t size, ModelParts parts = ModelParts::kAll);
+Result<ModelData> ParseModel(const uint8_t* data, size_t size, ModelParts parts = ModelParts::kAll,
+                             Checksums checksums = Checksums::kCompared);
 
 /// The built-in model, prepared on first use; what is not wanted costs most of the time to load it.
 Result<std::shared_ptr<const Model>> DefaultModel(ModelParts parts);

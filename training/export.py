@@ -25,7 +25,9 @@ VERSION = 0
 TYPES = {'f16': '<f2', 's8': '<i1', 's16': '<i2', 'u16': '<u2', 's32': '<i4'}
 
 
-def zstd_compress(data, level=19):
+def zstd_compress(data, level=-1):
+    """A negative level leaves out the entropy coding. Weights are nearly noise: it saves a tenth of the file and takes 6
+    to 8 ms whenever a program starts."""
     lib = ctypes.CDLL(ctypes.util.find_library('zstd') or 'libzstd.so.1')
     for f in ('ZSTD_compressBound', 'ZSTD_compress'):
         getattr(lib, f).restype = ctypes.c_size_t
