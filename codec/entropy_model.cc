@@ -11,6 +11,9 @@
 namespace lichen {
 namespace {
 
+/// From this quality index on the bits of z are too few to save any: what y then costs more is as much.
+constexpr int kFinerZ = kMaxQualityIndex * 45 / 100;
+
 int PhaseOf(int y, int x) { return (y & 1) * 2 + (x & 1); }
 
 std::vector<double> FactorsOf(const std::vector<Exp2Multiplier>& multipliers) {
@@ -62,14 +65,15 @@ struct EntropyModel::Writer {
   const float* y;
   const float* z;
   const std::vector<bitstream::CdfTable>& tables;
-  const RateDistortion *rate_distortion, *at_sides;  // may be null, both
+  const RateDistortion *rate_distortion, *at_sides, *of_z;  // may be null, all
   SharedSides shared;
   bitstream::RansEncoder& rans;
 
   void Prefetch(size_t at, int count) const { lichen::Prefetch<0>(y + at, count); }
-  int32_t CodeZ(const bitstream::CdfTable& table, size_t at) {
-    const int32_t value = RoundToResidual(z[at]);
-    rans.Put(table, value);
+  int32_t CodeZ(int table, size_t at) {
+    int32_t value = RoundToResidual(z[at]);
+    if (of_z) value = of_z->Choose(table, value, z[at]);
+    rans.Put(tables[table], value);
     return value;
   }
   /// Elements `list` of the `count` from `at` on; the other residuals are set to 0. on_side: at a shared side
@@ -97,7 +101,7 @@ struct EntropyModel::Predictor {
   std::vector<int32_t> rounded = {};
 
   void Prefetch(size_t, int) const {}
-  int32_t CodeZ(const bitstream::CdfTable&, size_t at) { return RoundToResidual(z[at]); }
+  int32_t CodeZ(int, size_t at) { return RoundToResidual(z[at]); }
   void CodeY(const int32_t* list, int coded, const int32_t* index, const int32_t* mean, size_t at, int count, bool,
              int32_t* residual) {
     std::copy_n(mean, count, prediction->mean.data() + at);
@@ -117,7 +121,7 @@ struct EntropyModel::Reader {
   bitstream::RansDecoder rans;
 
   void Prefetch(size_t, int) const {}
-  int32_t CodeZ(const bitstream::CdfTable& table, size_t) { return rans.Get(table); }
+  int32_t CodeZ(int table, size_t) { return rans.Get(tables[table]); }
   void CodeY(const int32_t* list, int coded, const int32_t* index, const int32_t*, size_t, int count, bool,
              int32_t* residual) {
     std::fill_n(residual, count, 0);
@@ -131,6 +135,7 @@ EntropyModel::EntropyModel(const ModelData& model, int quality_index, IntegerEng
   if (quantiser == Quantiser::kRateDistortion) {
     rate_distortion_.emplace(model.tables);
     at_sides_.emplace(model.tables, RateDistortion::kBitsPerSquaredStepAtSides);
+    if (quality_index < kFinerZ) of_z_.emplace(model.tables, RateDistortion::kBitsPerSquaredStepOfZ);
   }
   const int m = model.latent_channels, group = m / 4;
   const auto sums = std::make_shared<Scratch<int32_t>>();
@@ -162,7 +167,7 @@ std::vector<uint8_t> EntropyModel::Encode(const float* y, const float* z, int h,
                                           SharedSides shared) {
   const auto pointer = [](const std::optional<RateDistortion>& choice) { return choice ? &*choice : nullptr; };
   rans_.Reserve(static_cast<size_t>(h) * w * model_.latent_channels);
-  Writer writer{y, z, model_.tables, pointer(rate_distortion_), pointer(at_sides_), shared, rans_};
+  Writer writer{y, z, model_.tables, pointer(rate_distortion_), pointer(at_sides_), pointer(of_z_), shared, rans_};
   Code(writer, h, w, latents);
   return rans_.Finish();
 }
@@ -197,7 +202,7 @@ template <typename Coder>
 void EntropyModel::CodeHyperLatents(Coder& coder, Latents* latents) {
   const int channels = model_.hyper_channels;
   for (size_t at = 0; at < latents->z_hat.size(); ++at) {
-    latents->z_hat[at] = coder.CodeZ(model_.tables[tables_.z_table[at % channels]], at);
+    latents->z_hat[at] = coder.CodeZ(tables_.z_table[at % channels], at);
   }
 }
 

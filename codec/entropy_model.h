@@ -77,7 +77,7 @@ class EntropyModel {
 
   const ModelData& model_;
   QualityTables tables_;
-  std::optional<RateDistortion> rate_distortion_, at_sides_;
+  std::optional<RateDistortion> rate_distortion_, at_sides_, of_z_;
   std::vector<IntegerConvolution> h_s_;
   std::array<std::vector<IntegerConvolution>, 4> context_;  // without the heads
   std::array<std::vector<IntegerConvolution>, 4> heads_;    // [step][group]: means of the group, then scales

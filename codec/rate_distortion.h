@@ -23,6 +23,9 @@ class RateDistortion {
   /// loss of up to 0.05 dB.
   static constexpr double kBitsPerSquaredStepAtSides = 30.5;
 
+  /// Likewise of z. What a step of it does to y is not that simple, but at low qualities z is up to a fifth of the bits.
+  static constexpr double kBitsPerSquaredStepOfZ = 24;
+
   /// Borrows nothing. tables: of the model, by scale index
   explicit RateDistortion(const std::vector<bitstream::CdfTable>& tables,
                           double bits_per_squared_step = kBitsPerSquaredStep);

@@ -118,6 +118,33 @@ TEST(EntropyModelTest, RateDistortionSavesBytesAndDecodes) {
   EXPECT_EQ(decoded.y_hat, b.y_hat);
 }
 
+TEST(EntropyModelTest, RateDistortionMovesHyperLatentsTowardsZeroAtLowQualities) {
+  const ModelData& model = DataOf(*ToyModel());
+  const int h = 32, w = 48, m = model.latent_channels;
+  std::vector<float> y(static_cast<size_t>(h) * w * m), z(static_cast<size_t>(8) * 12 * model.hyper_channels);
+  std::mt19937 random(13);
+  std::normal_distribution<float> normal(0, 1);
+  for (float& v : z) v = normal(random);
+  for (const auto& [quality_index, moves] : {std::pair{0, true}, {402, true}, {403, false}, {896, false}}) {
+    EntropyModel nearest(model, quality_index, IntegerEngine::kFast);
+    EntropyModel optimised(model, quality_index, IntegerEngine::kFast, EntropyModel::Quantiser::kRateDistortion);
+    Latents a, b;
+    nearest.Encode(y.data(), z.data(), h, w, &a);
+    optimised.Encode(y.data(), z.data(), h, w, &b);
+    ASSERT_EQ(a.z_hat.size(), z.size());
+    int moved = 0;
+    for (size_t i = 0; i < z.size(); ++i) {
+      ASSERT_EQ(a.z_hat[i], std::floor(z[i] + 0.5f));
+      if (a.z_hat[i] == b.z_hat[i]) continue;
+      ++moved;
+      ASSERT_EQ(std::abs(b.z_hat[i]), std::abs(a.z_hat[i]) - 1);
+      ASSERT_LT(std::fabs(z[i] - static_cast<float>(b.z_hat[i])), 1.0f);
+    }
+    EXPECT_EQ(moved > 0, moves) << quality_index;
+    EXPECT_LT(moved, static_cast<int>(z.size()) / 4) << quality_index;
+  }
+}
+
 TEST(EntropyModelTest, SidesSharedWithOtherTilesAreSparedMore) {
   const ModelData& model = DataOf(*ToyModel());
   const int h = 400, w = 4, m = model.latent_channels;

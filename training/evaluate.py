@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from data import list_pictures, read_picture
-from exact import MAX_RADIUS, gaussian_frequencies, table_costs, zero_thresholds
+from exact import MAX_RADIUS, choose_residuals, gaussian_frequencies, table_costs
 from model import SCALES, Lichen
 
 QUALITIES = (0.05, 0.2, 0.4, 0.6, 0.8, 0.95)
@@ -22,7 +22,8 @@ def load_average(path, effort=0):
     saved = torch.load(path, map_location='cpu')
     net = Lichen(**saved['sizes'])
     net.load_state_dict({k: v.float() for k, v in saved['average'].items()})
-    net.thresholds = zero_thresholds(gaussian_frequencies()) if effort else None
+    if effort:
+        choose_residuals(net, gaussian_frequencies())
     return net
 
 

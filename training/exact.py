@@ -194,8 +194,18 @@ def table_costs(tables):
     return costs
 
 
-BITS_PER_SQUARED_STEP = 28  # as in codec/rate_distortion.cc
+BITS_PER_SQUARED_STEP = 28  # as in codec/rate_distortion.h
+BITS_PER_SQUARED_STEP_OF_Z = 24
+FINER_Z = 0.45  # from this quality on the encoder takes the nearest z
 LARGEST_MOVED = 15
+
+
+def choose_residuals(net, tables, weight=BITS_PER_SQUARED_STEP, weight_of_z=BITS_PER_SQUARED_STEP_OF_Z):
+    """From now on net codes what the encoder codes at --effort 1 and above."""
+    device = net.scale_z.device
+    net.thresholds = zero_thresholds(tables, weight).to(device)
+    net.thresholds_of_z = zero_thresholds(tables, weight_of_z).to(device)
+    net.finer_z = FINER_Z
 
 
 def zero_thresholds(tables, weight=BITS_PER_SQUARED_STEP):

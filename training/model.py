@@ -222,7 +222,7 @@ class Lichen(nn.Module):
                           middle_context=middle_context, n4=n4, n8=n8, n16=n16, thin8=thin8, kernel_ha=kernel_ha,
                           rounded=rounded)
         self.M = M
-        self.thresholds = None  # for residuals: see exact.zero_thresholds(); None: the nearest
+        self.thresholds, self.thresholds_of_z, self.finer_z = None, None, 0  # see exact.choose_residuals()
         change_of_basis = lambda cin, cout: [conv(cin, cout, 1)] if c16 else []
         width16 = c16 or M
         blocks = lambda n, c, middle, rounded=rounded: [Residual(c, middle, bool(rounded)) for _ in range(n)]
@@ -294,14 +294,15 @@ class Lichen(nn.Module):
         z = 16 * self.h_a(u).float() * torch.exp2(-at_quality(self.exponent_z, q))
         return self.gain_y(y, q), z
 
-    def towards_zero(self, residual, exact, index):
+    @staticmethod
+    def towards_zero(thresholds, residual, exact, index):
         """The codec's choice at --effort 1 and above: one step nearer to 0 where the bits that saves are worth more than
         the error it adds."""
         magnitude = residual.abs()
-        largest = self.thresholds.shape[1]
+        largest = thresholds.shape[1]
         at = index.long() * largest + (magnitude.long() - 1).clamp(0, largest - 1)
         beyond = exact * residual.sign() - magnitude
-        smaller = (magnitude > 0) & (magnitude <= largest) & (beyond < self.thresholds.view(-1)[at])
+        smaller = (magnitude > 0) & (magnitude <= largest) & (beyond < thresholds.view(-1)[at])
         return residual - torch.where(smaller, residual.sign(), torch.zeros_like(residual))
 
     def forward(self, x, q, train=True, hard=False, frozen=False, observe=None):
@@ -317,8 +318,15 @@ class Lichen(nn.Module):
         with torch.set_grad_enabled(torch.is_grad_enabled() and not frozen):
             y, z = self.latents(x, q)
         z_hat = round_through(z)
-        z_rate = z + torch.rand_like(z) - 0.5 if train and not frozen else z_hat
         index_z = LowerBound.apply((at_quality(self.scale_z, q) - math.log2(SCALE_0)) / SCALE_OCTAVES, 1.0)
+        if self.thresholds_of_z is not None:
+            index = index_z.detach().round().clamp_max(SCALES - 1).expand_as(z)
+            chosen = self.towards_zero(self.thresholds_of_z, z_hat.detach(), z.detach(), index)
+            chosen = torch.where(q[:, None, None, None] < self.finer_z, chosen, z_hat.detach())
+            z_hat = z + (chosen - z).detach()
+        # Noise suits Gaussians, but most of z is nearly always 0, which costs less than noise would.
+        noisy_z = train and not frozen and self.thresholds_of_z is None
+        z_rate = z + torch.rand_like(z) - 0.5 if noisy_z else z_hat
         index_z = round_through(index_z).clamp_max(SCALES - 1) if hard else index_z
         if observe:
             observe(index_z.expand_as(z), z_hat)
@@ -344,7 +352,7 @@ class Lichen(nn.Module):
             index = LowerBound.apply(round_through(index) if hard else index, 0.0).clamp_max(SCALES - 1)
             residual = torch.floor(y_k - mean + 0.5)
             if self.thresholds is not None:
-                residual = self.towards_zero(residual, (y_k - mean).detach(), index.detach())
+                residual = self.towards_zero(self.thresholds, residual, (y_k - mean).detach(), index.detach())
             if hard:
                 kept = (index > 0).float()
                 residual = residual * kept

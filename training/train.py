@@ -15,7 +15,7 @@ import torch
 import torch.distributed as dist
 
 from data import Crops, read_names
-from exact import gaussian_frequencies, zero_thresholds
+from exact import choose_residuals, gaussian_frequencies
 from model import LAMBDA_RANGE, Lichen, multiply_adds, start_from_klt, start_rounding
 
 LAMBDA_WEIGHT = 0.4  # the loss is cost / lambda^0.4: every quality then weighs about alike
@@ -101,7 +101,7 @@ def main():
     if arg.frozen:
         arg.only = arg.only or 'g_s,h_s,context'
     if arg.weight:
-        net.thresholds = zero_thresholds(gaussian_frequencies(), arg.weight).to(device)
+        choose_residuals(net, gaussian_frequencies(), arg.weight)
     if arg.only:
         for name, p in net.named_parameters():
             p.requires_grad_(name.startswith(tuple(arg.only.split(','))))
