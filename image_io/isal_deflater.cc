@@ -1,25 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// The only user of ISA-L, the Intelligent Storage Acceleration Library, and compiled only with it.
+// With isal_inflater.cc the only user of ISA-L, the Intelligent Storage Acceleration Library; compiled only with it.
 #include <isa-l/igzip_lib.h>
 
 #include <vector>
 
 #include "image_io/deflater.h"
+#include "image_io/isal_vector_code.h"
 
 namespace lichen::image_io {
 namespace {
-
-// Its kernels may return with the upper halves of AVX registers in use; on AMD's Zen 5 every SSE instruction then waits
-// for what its target register held before, and the loops of the same thread take up to six times as long.
-#ifdef __x86_64__
-__attribute__((target("avx"))) void ClearUpperHalves() { __builtin_ia32_vzeroupper(); }
-void LeaveVectorCode() {
-  static const bool kHasAvx = __builtin_cpu_supports("avx") != 0;
-  if (kHasAvx) ClearUpperHalves();
-}
-#else
-void LeaveVectorCode() {}
-#endif
 
 // Of its levels 1 to 3, on photographs of 8 bits, 2 is nearly as fast as 1 and makes smaller files, by 0.9 %; 3 gains
 // little more: docs/performance.md.

@@ -14,7 +14,9 @@
 #include <vector>
 
 #include "image_io/deflater.h"
+#include "image_io/png_bytes.h"
 #include "image_io/png_filter.h"
+#include "image_io/png_pixels.h"
 #include "image_io/zlib_stream.h"
 
 namespace lichen::image_io {
@@ -41,9 +43,29 @@ class Session {
     return status_;
   }
 
+  /// The same for steps without libpng, which return their error, damage in words like libpng's.
+  template <typename Steps>
+  Status RunOwn(const Steps& steps) {
+    if (!status_.ok()) return status_;
+    Status status = steps();
+    if (status.code() == StatusCode::kDamaged) {
+      FailDamaged(status.message().c_str());
+    } else {
+      Fail(std::move(status));
+    }
+    return status_;
+  }
+
   /// Keeps the first error.
   void Fail(Status status) {
     if (status_.ok()) status_ = std::move(status);
+  }
+  void FailDamaged(const char* message) {
+    if (std::strstr(message, "emory") != nullptr) {
+      Fail(Status(StatusCode::kOutOfMemory, "there is not enough memory for this PNG picture"));
+    } else {
+      Fail(Status(StatusCode::kDamaged, std::string(message) + damage_advice_));
+    }
   }
   [[noreturn]] void Jump() { longjmp(jump_, 1); }
 
@@ -59,14 +81,6 @@ class Session {
   }
 
  private:
-  void FailDamaged(const char* message) {
-    if (std::strstr(message, "emory") != nullptr) {
-      Fail(Status(StatusCode::kOutOfMemory, "there is not enough memory for this PNG picture"));
-    } else {
-      Fail(Status(StatusCode::kDamaged, std::string(message) + damage_advice_));
-    }
-  }
-
   std::jmp_buf jump_;
   Status status_;
   const char* damage_advice_;
@@ -81,6 +95,7 @@ struct FreeMemory {
   void operator()(uint8_t* memory) const { std::free(memory); }
 };
 
+/// libpng reads the header and all other chunks; those of image data too, unless PngPixels, which is faster, can.
 class PngSource : public PictureSource {
  public:
   PngSource(std::unique_ptr<ByteSource> bytes, const ReadOptions& options)
@@ -94,6 +109,8 @@ class PngSource : public PictureSource {
 
  private:
   Status StartRows();
+  Status StartPixels();
+  Status ReadSamples(uint8_t* samples);
   Status ReadPasses();
   Status ReadEnd();
   void Convert(const uint8_t* samples, uint8_t* row);
@@ -103,17 +120,18 @@ class PngSource : public PictureSource {
   void KeepText(const png_unknown_chunk& chunk);
   void KeepBlock(const uint8_t* data, size_t size, bool compressed, const std::string& what,
                  std::vector<uint8_t>* block);
-  Status ReadBytes(uint8_t* data, size_t size);
-
   static void OnRead(png_structp png, png_bytep data, size_t size);
   static int OnUnknownChunk(png_structp png, png_unknown_chunkp chunk);
 
   Session session_;
-  std::unique_ptr<ByteSource> bytes_;
+  PngBytes bytes_;
   ReadOptions options_;
   png_structp png_ = nullptr;
   png_infop info_ = nullptr;
   ImageHeader header_;
+  bool at_chunk_ = false;              // libpng has just read
+  uint8_t chunk_header_[8] = {};       // this: size and type of a chunk, or as many other bytes
+  std::unique_ptr<PngPixels> pixels_;  // null: by libpng
 
   // What libpng gives once its palettes and packed samples are expanded.
   int channels_ = 0;  // 1..4 as in ImageHeader
@@ -124,7 +142,6 @@ class PngSource : public PictureSource {
   std::vector<uint8_t> samples_;                    // one row, unless it can be read in place
   std::unique_ptr<uint8_t[], FreeMemory> picture_;  // all rows of an interlaced picture
   uint32_t next_row_ = 0;
-  uint64_t bytes_read_ = 0;
 
   bool finer_than_8_bits_ = false;  // some sample is not a multiple of 257, so has no exact 8-bit value
   std::vector<std::string> dropped_;
@@ -153,12 +170,15 @@ Status PngSource::Open() {
 }
 
 Status PngSource::StartRows() {
-  LICHEN_RETURN_IF_ERROR(session_.Run([this] {
-    png_set_expand(png_);
-    if (IsLittleEndian()) png_set_swap(png_);  // samples of 16 bits are big-endian in PNG
-    png_set_interlace_handling(png_);
-    png_read_update_info(png_, info_);
-  }));
+  LICHEN_RETURN_IF_ERROR(StartPixels());
+  if (pixels_ == nullptr) {
+    LICHEN_RETURN_IF_ERROR(session_.Run([this] {
+      png_set_expand(png_);
+      if (IsLittleEndian()) png_set_swap(png_);  // samples of 16 bits are big-endian in PNG
+      png_set_interlace_handling(png_);
+      png_read_update_info(png_, info_);
+    }));
+  }
   channels_ = png_get_channels(png_, info_);
   bit_depth_ = png_get_bit_depth(png_, info_);
   row_bytes_ = png_get_rowbytes(png_, info_);
@@ -173,18 +193,41 @@ Status PngSource::StartRows() {
   return Status();
 }
 
+/// Makes pixels_, if libpng would give the samples as they are in the file.
+Status PngSource::StartPixels() {
+  const int colour_type = png_get_color_type(png_, info_), bit_depth = png_get_bit_depth(png_, info_);
+  const bool expanded = colour_type == PNG_COLOR_TYPE_PALETTE || bit_depth < 8 ||
+                        png_get_valid(png_, info_, PNG_INFO_tRNS) != 0 ||
+                        png_get_interlace_type(png_, info_) != PNG_INTERLACE_NONE;
+  const bool at_pixels = at_chunk_ && std::memcmp(chunk_header_ + 4, kPixelChunk, 4) == 0;
+  if (expanded || !at_pixels) return Status();
+  try {
+    pixels_ = ReadPngPixels(&bytes_, png_get_uint_32(chunk_header_), png_get_rowbytes(png_, info_),
+                            png_get_channels(png_, info_), bit_depth);
+  } catch (const std::bad_alloc&) {
+    return Status(StatusCode::kOutOfMemory, "there is not enough memory for this PNG picture");
+  }
+  return Status();
+}
+
 Status PngSource::ReadRow(uint8_t* row) {
   if (next_row_ == header_.height) return Status(StatusCode::kInvalidArgument, "all rows have been read");
   if (interlaced_) {
     if (next_row_ == 0) LICHEN_RETURN_IF_ERROR(ReadPasses());
     Convert(picture_.get() + row_bytes_ * next_row_, row);
   } else if (samples_.empty()) {
-    LICHEN_RETURN_IF_ERROR(session_.Run([this, row] { png_read_row(png_, row, nullptr); }));
+    LICHEN_RETURN_IF_ERROR(ReadSamples(row));
   } else {
-    LICHEN_RETURN_IF_ERROR(session_.Run([this] { png_read_row(png_, samples_.data(), nullptr); }));
+    LICHEN_RETURN_IF_ERROR(ReadSamples(samples_.data()));
     Convert(samples_.data(), row);
   }
   return ++next_row_ == header_.height ? ReadEnd() : Status();
+}
+
+/// The next row of a picture that is not interlaced.
+Status PngSource::ReadSamples(uint8_t* samples) {
+  if (pixels_ != nullptr) return session_.RunOwn([this, samples] { return pixels_->ReadRow(samples); });
+  return session_.Run([this, samples] { png_read_row(png_, samples, nullptr); });
 }
 
 /// The seven passes of an interlaced picture. calloc, so that a short file that claims to be huge costs no memory.
@@ -202,7 +245,14 @@ Status PngSource::ReadPasses() {
 
 /// To the end marker, which shows that the file is whole; metadata may come this late.
 Status PngSource::ReadEnd() {
-  LICHEN_RETURN_IF_ERROR(session_.Run([this] { png_read_end(png_, info_); }));
+  if (pixels_ != nullptr) LICHEN_RETURN_IF_ERROR(session_.RunOwn([this] { return pixels_->Finish(); }));
+  LICHEN_RETURN_IF_ERROR(session_.Run([this] {
+    // libpng has read the header of the first IDAT chunk and goes on behind the last one. Had it to know such chunks,
+    // it would insist on ending its own inflation.
+    static constexpr png_byte kChunks[] = "IDAT";
+    if (pixels_ != nullptr) png_set_keep_unknown_chunks(png_, PNG_HANDLE_CHUNK_NEVER, kChunks, 1);
+    png_read_end(png_, info_);
+  }));
   CheckColours();
   return Status();
 }
@@ -295,27 +345,14 @@ void PngSource::KeepBlock(const uint8_t* data, size_t size, bool compressed, con
   }
 }
 
-Status PngSource::ReadBytes(uint8_t* data, size_t size) {
-  while (size > 0) {
-    LICHEN_ASSIGN_OR_RETURN(const size_t count, bytes_->Read(data, size));
-    if (count == 0) {
-      return Status(StatusCode::kTruncated, "this PNG file is incomplete: it ends after " +
-                                                std::to_string(bytes_read_) +
-                                                " bytes, before its end marker; get a complete copy");
-    }
-    bytes_read_ += count;
-    data += count;
-    size -= count;
-  }
-  return Status();
-}
-
 void PngSource::OnRead(png_structp png, png_bytep data, size_t size) {
   PngSource* source = static_cast<PngSource*>(png_get_io_ptr(png));
   const bool ok = [&] {
-    Status status = source->ReadBytes(data, size);
+    Status status = source->bytes_.Read(data, size);
     const bool read = status.ok();
     if (!read) source->session_.Fail(std::move(status));
+    source->at_chunk_ = read && size == sizeof source->chunk_header_;
+    if (source->at_chunk_) std::memcpy(source->chunk_header_, data, size);
     return read;
   }();
   if (!ok) source->session_.Jump();

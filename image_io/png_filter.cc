@@ -8,7 +8,8 @@
 namespace lichen::image_io {
 namespace {
 
-// Every loop is one that GCC and Clang make vector code of: bytes, or integers of 16 bits, without a branch.
+// Every loop of the filters is one that GCC and Clang make vector code of: bytes, or integers of 16 bits, without a
+// branch.
 
 uint8_t Byte(int value) { return static_cast<uint8_t>(value); }
 
@@ -35,6 +36,50 @@ void Paeth(const uint8_t* row, const uint8_t* above, size_t size, size_t pixel, 
   }
 }
 
+/// What Paeth predicts, in fewer steps from `a` on, which is known last. c is it unless it lies outside of a and b or
+/// near to one of them, which for lo <= c <= hi, say, means hi - c <= (c - lo) - (hi - c), or hi <= 3c - (a + b): then
+/// it is the other one. Without branches, which noise would have mispredicted.
+int PredictPaeth(int a, int b, int c) {
+  const int limit = 3 * c - b - a;
+  const int lo = a < b ? a : b, hi = a < b ? b : a;
+  const int low = -static_cast<int>(hi <= limit), high = -static_cast<int>(limit <= lo);  // both: a = b = c
+  return c ^ (low & (lo ^ c)) ^ (high & (hi ^ c));
+}
+
+/// Every byte waits for that one pixel before it, so the pixel's are kept in registers, and are worked on side by side.
+template <size_t kPixel, typename Predict>
+void Undo(uint8_t* row, const uint8_t* above, size_t size, const Predict& predict) {
+  int a[kPixel] = {}, c[kPixel] = {};
+  for (size_t i = 0; i < size; i += kPixel) {
+    for (size_t k = 0; k < kPixel; ++k) {
+      const int b = above[i + k];
+      a[k] = Byte(row[i + k] + predict(a[k], b, c[k]));
+      c[k] = b;
+      row[i + k] = static_cast<uint8_t>(a[k]);
+    }
+  }
+}
+
+template <size_t kPixel>
+void Undo(PngFilter filter, uint8_t* row, const uint8_t* above, size_t size) {
+  switch (filter) {
+    case PngFilter::kNone:
+      break;
+    case PngFilter::kSub:
+      Undo<kPixel>(row, above, size, [](int a, int, int) { return a; });
+      break;
+    case PngFilter::kUp:
+      for (size_t i = 0; i < size; ++i) row[i] = Byte(row[i] + above[i]);
+      break;
+    case PngFilter::kAverage:
+      Undo<kPixel>(row, above, size, [](int a, int b, int) { return (a + b) >> 1; });
+      break;
+    case PngFilter::kPaeth:
+      Undo<kPixel>(row, above, size, [](int a, int b, int c) { return PredictPaeth(a, b, c); });
+      break;
+  }
+}
+
 }  // namespace
 
 void FilterRow(PngFilter filter, const uint8_t* row, const uint8_t* above, size_t size, size_t pixel,
@@ -57,6 +102,23 @@ void FilterRow(PngFilter filter, const uint8_t* row, const uint8_t* above, size_
     case PngFilter::kPaeth:
       Paeth(row, above, size, pixel, filtered);
       break;
+  }
+}
+
+void UnfilterRow(PngFilter filter, uint8_t* row, const uint8_t* above, size_t size, size_t pixel) {
+  switch (pixel) {
+    case 1:
+      return Undo<1>(filter, row, above, size);
+    case 2:
+      return Undo<2>(filter, row, above, size);
+    case 3:
+      return Undo<3>(filter, row, above, size);
+    case 4:
+      return Undo<4>(filter, row, above, size);
+    case 6:
+      return Undo<6>(filter, row, above, size);
+    default:
+      return Undo<8>(filter, row, above, size);
   }
 }
 

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <random>
 #include <vector>
@@ -52,8 +53,29 @@ TEST(PngFilterTest, EveryFilterIsUndoneByTheSpecification) {
             read[i] = static_cast<uint8_t>(filtered[1 + i] + Prediction(filter, read, above, i, pixel));
           }
           ASSERT_EQ(read, row) << "filter " << int(filter) << ", " << pixel << " bytes a pixel, " << width << " pixels";
+          UnfilterRow(filter, filtered.data() + 1, above.data(), size, pixel);
+          ASSERT_TRUE(std::equal(row.begin(), row.end(), filtered.begin() + 1))
+              << "filter " << int(filter) << ", " << pixel << " bytes a pixel, " << width << " pixels";
+          ASSERT_EQ(filtered[size + 1], 0xee) << "not its own";
         }
       }
+    }
+  }
+}
+
+TEST(PngFilterTest, UnfiltersWhatAverageAndPaethPredictFromAnyThreeBytes) {
+  for (const PngFilter filter : {PngFilter::kAverage, PngFilter::kPaeth}) {
+    for (int a = 0; a < 256; ++a) {
+      Bytes row(2 * 65536), above(2 * 65536), expected(2 * 65536);  // c and b above, a and what is predicted below
+      for (size_t i = 0; i < row.size(); i += 2) {
+        above[i] = static_cast<uint8_t>(i >> 1);
+        above[i + 1] = static_cast<uint8_t>(i >> 9);
+        row[i] = static_cast<uint8_t>(a - Prediction(filter, expected, above, i, 1));
+        expected[i] = static_cast<uint8_t>(a);
+        expected[i + 1] = static_cast<uint8_t>(Prediction(filter, expected, above, i + 1, 1));
+      }
+      UnfilterRow(filter, row.data(), above.data(), row.size(), 1);
+      ASSERT_EQ(row, expected) << "filter " << int(filter) << ", a = " << a;
     }
   }
 }

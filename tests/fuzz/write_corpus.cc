@@ -9,6 +9,7 @@
 #include <random>
 #include <string>
 
+#include "../png_chunks.h"
 #include "bitstream/byte_writer.h"
 #include "bitstream/container.h"
 #include "bitstream/rans.h"
@@ -48,6 +49,45 @@ void WriteContainers(const std::string& folder) {
     file.insert(file.end(), rest.begin(), rest.end());
     file.insert(file.end(), gray.begin() + static_cast<std::ptrdiff_t>(head_end), gray.end());
     WriteFile(folder + "/container/" + (type == "abcd" ? "ancillary" : "critical") + ".lic", file);
+  }
+}
+
+// ---- PNG: files of the kinds that are read here and of some that libpng reads, and pictures for the target to pack
+// ----
+
+/// Rows with every filter.
+Bytes FilteredRows(const lichen::test::PngShape& shape) {
+  std::mt19937 random(shape.width);
+  Bytes rows(shape.RowBytes() * shape.height);
+  for (size_t i = 0; i < rows.size(); ++i) {
+    const size_t x = i % shape.RowBytes();
+    rows[i] = static_cast<uint8_t>(x == 0 ? i / shape.RowBytes() % 5 : random() % 4 == 0 ? random() : random() % 3);
+  }
+  return rows;
+}
+
+void WritePngs(const std::string& folder) {
+  using namespace lichen::test;
+  const auto write = [&folder](const std::string& name, const Bytes& file) {
+    WriteFile(folder + "/png/" + name, file);
+  };
+  const Bytes empty = PngChunk("IDAT", {});
+  const PngShape rgb = {11, 10, 2, 8}, gray = {9, 10, 0, 8}, rgba = {5, 6, 6, 16}, packed = {13, 6, 0, 2};
+  const Bytes stored = ZlibStream(FilteredRows(rgb), 0), compressed = ZlibStream(FilteredRows(rgb), 9);
+  write("rgb.png", Joined({PngStart(rgb), PixelChunks(compressed, compressed.size()), PngEnd()}));
+  write("stored.png", Joined({PngStart(rgb), PixelChunks(stored, 100), PngEnd()}));
+  write("fixed.png", Joined({PngStart(gray), PngChunk("gAMA", {0, 0, 0xb1, 0x8f}), empty,
+                             PixelChunks(ZlibStream(FilteredRows(gray), 9, Z_FIXED), 30), empty,
+                             PngChunk("tIME", {7, 208, 1, 1, 0, 0, 0}), PngEnd()}));
+  write("rgba16.png", Joined({PngStart(rgba), PixelChunks(ZlibStream(FilteredRows(rgba), 9), 50), PngEnd()}));
+  write("transparent.png", Joined({PngStart(rgb), PngChunk("tRNS", {0, 1, 0, 2, 0, 1}),
+                                   PixelChunks(compressed, compressed.size()), PngEnd()}));
+  write("packed.png", Joined({PngStart(packed), PixelChunks(ZlibStream(FilteredRows(packed), 9), 50), PngEnd()}));
+  for (uint8_t kind = 0; kind < 8; ++kind) {
+    const int colour_types[] = {0, 2, 4, 6};
+    const PngShape shape = {7, 6, colour_types[kind % 4], kind < 4 ? 8 : 16};
+    const Bytes parameters = {kind, 6, static_cast<uint8_t>(5 * kind), static_cast<uint8_t>(9 - kind), kind};
+    write("picture" + std::to_string(kind), Joined({parameters, FilteredRows(shape)}));
   }
 }
 
@@ -187,11 +227,12 @@ void WriteModel(const std::string& path, bool steps) {
 int main(int argc, char** argv) {
   if (argc != 2) return 2;
   const std::string folder = argv[1];
-  for (const char* target : {"container", "decoder", "model", "rans"}) {
+  for (const char* target : {"container", "decoder", "model", "png", "rans"}) {
     std::filesystem::create_directories(folder + "/" + target);
   }
   WriteContainers(folder);
   WriteStreams(folder);
+  WritePngs(folder);
   WriteModel(folder + "/model/smallest", false);
   WriteModel(folder + "/model/rounded", true);
   return 0;
