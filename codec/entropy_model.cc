@@ -155,6 +155,12 @@ std::vector<uint8_t> EntropyModel::Encode(const float* y, const float* z, int h,
   return writer.rans.Finish();
 }
 
+std::vector<uint8_t> EntropyModel::EncodeNearest(const float* y, const float* z, int h, int w, Latents* latents) {
+  Writer writer{y, z, model_.tables, nullptr, nullptr, {}, {}};
+  Code(writer, h, w, latents);
+  return writer.rans.Finish();
+}
+
 void EntropyModel::Predict(const float* y, const float* z, int h, int w, Latents* latents, Prediction* prediction) {
   const size_t count = static_cast<size_t>(h) * w * model_.latent_channels;
   prediction->mean.resize(count);
