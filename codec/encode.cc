@@ -16,7 +16,7 @@
 #include "codec/memory_estimate.h"
 #include "codec/model_data.h"
 #include "codec/picture_rows.h"
-#include "codec/refinement.h"
+#include "codec/refined_tiles.h"
 #include "codec/sampled_error.h"
 #include "codec/scratch.h"
 #include "codec/target.h"
@@ -77,9 +77,8 @@ ModelParts PartsFor(const EncodeOptions& options) {
   return Refines(options) ? ModelParts::kAll : ModelParts::kEncoding;
 }
 
-/// Refined latents are made for the nearest residuals.
 EntropyModel::Quantiser QuantiserFor(int effort) {
-  return effort == 1 ? EntropyModel::Quantiser::kRateDistortion : EntropyModel::Quantiser::kNearest;
+  return effort == 0 ? EntropyModel::Quantiser::kNearest : EntropyModel::Quantiser::kRateDistortion;
 }
 
 class Encoder {
@@ -139,38 +138,18 @@ class Encoder {
     return tiles;
   }
 
-  /// Tile by tile, once all latents are there: what is around a tile is seen, too.
+  /// Once all latents are there: what is around a tile is seen, too.
   Result<std::vector<std::vector<uint8_t>>> EncodeRefined() {
     while (next_strip_ < strips_.size()) LICHEN_RETURN_IF_ERROR(AnalyseStrip(strips_[next_strip_++]));
-    const auto quality_index = static_cast<int>(header_.quality_index);
-    const int m = model_.latent_channels;
-    refined_ = std::make_unique<TileEncoder>(model_, quality_index, QuantiserFor(options_.effort), workers_);
-    Refinement refinement(model_, quality_index, kIterations[options_.effort], workers_);
-    const RefinementCanvas canvas = {analysis_.samples(), band_.data(), grid_.height(), grid_.width()};
-    const std::vector<float> gain = TablesAtQuality(model_, quality_index).gain_y;
-    std::vector<std::vector<uint8_t>> tiles;
-    for (int row = 0; row < grid_.rows(); ++row) {
-      for (int column = 0; column < grid_.columns(); ++column) {
-        const Span rows = grid_.Row(row), columns = grid_.Column(column);
-        float* y = band_.data() + (static_cast<size_t>(rows.begin) * grid_.width() + columns.begin) * m;
-        LICHEN_RETURN_IF_ERROR(refined_->Prepare(y, grid_.width(), rows.size(), columns.size()));
-        LICHEN_RETURN_IF_ERROR(
-            refinement.Run(canvas, rows, columns, refined_->entropy_model(), refined_->y(), refined_->z(),
-                           [&](double share) { return Report(coded_ + share * Area(rows, columns)); }));
-        const SharedSides shared = {row > 0, row + 1 < grid_.rows(), column > 0, column + 1 < grid_.columns()};
-        tiles.push_back(refined_->EncodePrepared(rows.size(), columns.size(), shared));
-        // The tiles that follow see what a decoder will get.
-        const int32_t* y_hat = refined_->latents().y_hat.data();
-        for (int v = 0; v < rows.size(); ++v, y += BandRow()) {
-          for (int i = 0; i < columns.size() * m; ++i, ++y_hat) {
-            y[i] = static_cast<float>(*y_hat) / (static_cast<float>(1 << kSixteenthBits) * gain[i % m]);
-          }
-        }
-        coded_ += Area(rows, columns);
-        LICHEN_RETURN_IF_ERROR(Report(coded_));
-      }
-    }
-    return tiles;
+    const RefinementCanvas picture = {analysis_.samples(),
+                                      band_.data(),
+                                      grid_.height(),
+                                      grid_.width(),
+                                      static_cast<int>(header_.height),
+                                      static_cast<int>(header_.width)};
+    refined_ = std::make_unique<RefinedTiles>(model_, grid_, static_cast<int>(header_.quality_index),
+                                              kIterations[options_.effort], workers_);
+    return refined_->Encode(picture, [&](double coded) { return Report(coded); });
   }
 
   /// The share of the canvas that rows x columns cover.
@@ -210,7 +189,7 @@ class Encoder {
   TileGrid grid_;
   std::optional<Transform> g_a_;  // from its first gain on
   TileRowEncoder tiles_;
-  std::unique_ptr<TileEncoder> refined_;
+  std::unique_ptr<RefinedTiles> refined_;
   int margin_;                       // latent positions
   double analysed_ = 0, coded_ = 0;  // shares of the canvas
   std::vector<Span> strips_;

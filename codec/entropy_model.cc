@@ -172,6 +172,13 @@ std::vector<uint8_t> EntropyModel::Encode(const float* y, const float* z, int h,
   return rans_.Finish();
 }
 
+std::vector<uint8_t> EntropyModel::EncodeNearest(const float* y, const float* z, int h, int w, Latents* latents) {
+  rans_.Reserve(static_cast<size_t>(h) * w * model_.latent_channels);
+  Writer writer{y, z, model_.tables, nullptr, nullptr, nullptr, {}, rans_};
+  Code(writer, h, w, latents);
+  return rans_.Finish();
+}
+
 void EntropyModel::Predict(const float* y, const float* z, int h, int w, Latents* latents, Prediction* prediction) {
   const size_t count = static_cast<size_t>(h) * w * model_.latent_channels;
   prediction->mean.resize(count);

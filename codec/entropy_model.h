@@ -56,7 +56,10 @@ class EntropyModel {
   /// spares the picture more
   std::vector<uint8_t> Encode(const float* y, const float* z, int h, int w, Latents* latents, SharedSides shared = {});
 
-  /// What Encode would code the same latents with, and what they would become. y, z, h, w: as for Encode
+  /// The same for the nearest residuals, whatever the constructor's quantiser.
+  std::vector<uint8_t> EncodeNearest(const float* y, const float* z, int h, int w, Latents* latents);
+
+  /// What EncodeNearest would code the same latents with, and what they would become. y, z, h, w: as for Encode
   void Predict(const float* y, const float* z, int h, int w, Latents* latents, Prediction* prediction);
 
   /// errors: kDamaged

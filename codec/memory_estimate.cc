@@ -5,7 +5,7 @@
 #include <string>
 
 #include "codec/integer_network.h"
-#include "codec/refinement.h"
+#include "codec/refined_tiles.h"
 #include "codec/scaled_synthesis.h"
 #include "codec/transform.h"
 #include "codec/workers.h"
@@ -103,8 +103,7 @@ uint64_t EncodeMemory(const ModelData& model, const bitstream::Header& header, T
   const uint64_t copies = tile * m * sizeof(float);  // the tile by itself
   // Symbols are kept until the tile's stream is written backwards.
   const uint64_t symbols = tile * m * 4;
-  const uint64_t refinement =
-      refine ? Refinement::Memory(model, grid.Row(0).size(), grid.Column(0).size(), precision) : 0;
+  const uint64_t refinement = refine ? RefinedTiles::Memory(model, grid, precision) : 0;
   return FixedMemory(model) + latents + canvas + transform + refinement +
          TilesAtATime(grid, {0, grid.width()}, threads) * (TileMemory(model, tile) + hyper + copies + symbols);
 }

@@ -5,8 +5,10 @@
 #include <cmath>
 #include <cstdlib>
 #include <cstring>
+#include <numeric>
 
 #include "codec/fixed_point.h"
+#include "codec/rate_distortion.h"
 
 namespace lichen {
 namespace {
@@ -15,6 +17,7 @@ namespace {
 // error is counted as far as the tile's latents are seen well.
 constexpr int kMargin = 4, kErrorMargin = 2;
 
+constexpr float kSixteenth = 1.0f / (1 << kSixteenthBits);
 constexpr int kLargest = 120;      // magnitude of residuals whose bits are in the table
 constexpr int kPredictEvery = 10;  // iterations
 
@@ -22,14 +25,22 @@ constexpr int kPredictEvery = 10;  // iterations
 constexpr double kRate = 0.03, kRateIterations = 50;        // steps per iteration, for so many of them
 constexpr double kFirstTemperature = 1.5, kCooling = 2.75;  // the last is the first / e^kCooling
 constexpr double kMomentum = 0.9, kSquares = 0.999;         // of Adam, Kingma and Ba 2014 (arXiv:1412.6980)
-constexpr float kStart = 0.2f;                              // of a value that is not the nearest
 constexpr float kEdge = 1e-4f;                              // distance kept from values that can be coded
+
+// Along sides that touch other tiles rates weigh less, as much as in quantisation without refinement.
+constexpr auto kRateAtSides =
+    static_cast<float>(RateDistortion::kBitsPerSquaredStep / RateDistortion::kBitsPerSquaredStepAtSides);
 
 /// lambda of the model's training, from quality 0 to 1: what the mean squared error of samples from 0 to 255 weighs
 /// against bits per pixel.
 double LambdaAt(int quality_index) {
   constexpr double kLeast = 0.0004, kMost = 0.32;
   return kLeast * std::pow(kMost / kLeast, static_cast<double>(quality_index) / kMaxQualityIndex);
+}
+
+/// What a decoder shows of x_hat, less what it should.
+float ErrorAt(float x_hat, uint16_t sample) {
+  return std::min(std::max(x_hat + 0.5f, 0.0f), 1.0f) - static_cast<float>(sample) * (1.0f / 65535);
 }
 
 /// Logistic noise, the same for the same arguments. By the finaliser of SplitMix64.
@@ -46,22 +57,33 @@ float LogisticNoise(uint32_t at, int iteration) {
 
 /// The part of a canvas that g_s gets: a tile and its margin.
 struct Refinement::Window {
+  RefinementTile tile;
   Span rows, columns;              // of the canvas
-  Span error_rows, error_columns;  // where the error counts
-  Span tile_rows, tile_columns;
+  Span error_rows, error_columns;  // pixels of the window whose error counts
 
-  Window(const RefinementCanvas& canvas, Span of_rows, Span of_columns)
-      : rows(WithMargin(of_rows, kMargin, canvas.height)),
-        columns(WithMargin(of_columns, kMargin, canvas.width)),
-        error_rows(WithMargin(of_rows, kErrorMargin, canvas.height)),
-        error_columns(WithMargin(of_columns, kErrorMargin, canvas.width)),
-        tile_rows(of_rows),
-        tile_columns(of_columns) {}
+  Window(const RefinementCanvas& canvas, const RefinementTile& of)
+      : tile(of),
+        rows(WithMargin(of.rows, kMargin, canvas.height)),
+        columns(WithMargin(of.columns, kMargin, canvas.width)),
+        error_rows(ErrorPixels(WithMargin(of.rows, kErrorMargin, canvas.height), rows, canvas.picture_height)),
+        error_columns(ErrorPixels(WithMargin(of.columns, kErrorMargin, canvas.width), columns, canvas.picture_width)) {}
 
   /// Of a position of the tile.
   size_t Position(int v, int u) const {
-    return static_cast<size_t>(tile_rows.begin - rows.begin + v) * columns.size() +
-           (tile_columns.begin - columns.begin + u);
+    return static_cast<size_t>(tile.rows.begin - rows.begin + v) * columns.size() +
+           (tile.columns.begin - columns.begin + u);
+  }
+  size_t RowSamples() const { return static_cast<size_t>(columns.size()) * kLatentPixels * 3; }
+  /// Those of the canvas under a row of the window's pixels.
+  const uint16_t* Samples(const RefinementCanvas& canvas, int v) const {
+    const size_t row = static_cast<size_t>(rows.begin) * kLatentPixels + v;
+    return canvas.samples + (row * canvas.width + columns.begin) * kLatentPixels * 3;
+  }
+
+ private:
+  static Span ErrorPixels(Span counted, Span window, int picture) {
+    const int begin = window.begin * kLatentPixels;
+    return {counted.begin * kLatentPixels - begin, std::min(counted.end * kLatentPixels, picture) - begin};
   }
 };
 
@@ -71,8 +93,7 @@ Refinement::Refinement(const ModelData& model, int quality_index, int iterations
       iterations_(iterations),
       tables_(TablesAtQuality(model, quality_index)),
       bits_per_squared_error_(LambdaAt(quality_index) * 255 * 255 / 3),
-      g_s_(model.g_s, quality_index, FastestPrecision(), workers),
-      choice_(model.tables) {
+      g_s_(model.g_s, quality_index, FastestPrecision(), workers) {
   for (const bitstream::CdfTable& table : model.tables) {
     for (int r = 0; r <= kLargest; ++r) {
       const bool escaped = r > table.radius();
@@ -87,9 +108,56 @@ float Refinement::Bits(int table, int residual) const {
   return bits_[static_cast<size_t>(table) * (kLargest + 1) + std::min(std::abs(residual), kLargest)];
 }
 
-Status Refinement::Run(const RefinementCanvas& canvas, Span rows, Span columns, EntropyModel& entropy_model, float* y,
-                       const float* z, const std::function<Status(double)>& report) {
-  const Window window(canvas, rows, columns);
+Status Refinement::Run(const RefinementCanvas& canvas, const RefinementTile& tile, EntropyModel& entropy_model,
+                       float* y, const float* z, const std::function<Status(double)>& report) {
+  const Window window(canvas, tile);
+  ShowSurroundings(canvas, window);
+  const size_t latents = static_cast<size_t>(tile.rows.size()) * tile.columns.size() * model_.latent_channels;
+  momentum_.assign(latents, 0.0f);
+  square_.assign(latents, 0.0f);
+  const double rate = kRate * std::sqrt(kRateIterations / iterations_);
+  for (int i = 0; i < iterations_; ++i) {
+    const double share = static_cast<double>(i) / iterations_;
+    if (report) LICHEN_RETURN_IF_ERROR(report(share));
+    if (i % kPredictEvery == 0) Predict(entropy_model, y, z, window);
+    Mix(y, i, kFirstTemperature * std::exp(-kCooling * share));
+    LICHEN_RETURN_IF_ERROR(g_s_.Run(y_hat_.data(), window.rows.size(), window.columns.size()).status());
+    ErrorGradient(canvas, window, g_s_.Gradient());
+    LICHEN_ASSIGN_OR_RETURN(const float* gradient, g_s_.Back());
+    Descend(gradient, i, rate * std::min(1.0, 2 * (1 - share) + 0.02), y);
+  }
+  return Status();
+}
+
+Result<double> Refinement::ErrorOf(const RefinementCanvas& canvas, const RefinementTile& tile, const Latents* latents) {
+  const Window window(canvas, tile);
+  ShowSurroundings(canvas, window);
+  const int m = model_.latent_channels;
+  for (int v = 0; latents && v < latents->h; ++v) {
+    const int32_t* from = latents->y_hat.data() + static_cast<size_t>(v) * latents->w * m;
+    float* to = y_hat_.data() + window.Position(v, 0) * m;
+    for (int i = 0; i < latents->w * m; ++i) {
+      to[i] = static_cast<float>(from[i]) * kSixteenth * tables_.inverse_gain_y[i % m];
+    }
+  }
+  LICHEN_ASSIGN_OR_RETURN(const float* x_hat, g_s_.Run(y_hat_.data(), window.rows.size(), window.columns.size()));
+  std::vector<double> sums(window.error_rows.size());  // by row, for the same total on any number of threads
+  workers_.ForRanges(sums.size(), 16, [&](size_t first, size_t last) {
+    for (size_t n = first; n < last; ++n) {
+      const int v = window.error_rows.begin + static_cast<int>(n);
+      const float* row = x_hat + v * window.RowSamples();
+      const uint16_t* samples = window.Samples(canvas, v);
+      for (int i = window.error_columns.begin * 3; i < window.error_columns.end * 3; ++i) {
+        const float error = ErrorAt(row[i], samples[i]);
+        sums[n] += error * error;
+      }
+    }
+  });
+  return bits_per_squared_error_ * std::accumulate(sums.begin(), sums.end(), 0.0);
+}
+
+/// All of the window's latents as the canvas has them.
+void Refinement::ShowSurroundings(const RefinementCanvas& canvas, const Window& window) {
   const int h = window.rows.size(), w = window.columns.size(), m = model_.latent_channels;
   const size_t row = static_cast<size_t>(w) * m;
   float* y_hat = y_hat_.Reserve(h * row);
@@ -101,36 +169,16 @@ Status Refinement::Run(const RefinementCanvas& canvas, Span rows, Span columns, 
       y_hat[v * row + i] = from[i] * tables_.gain_y[c] * tables_.inverse_gain_y[c];
     }
   }
-  const size_t latents = static_cast<size_t>(rows.size()) * columns.size() * m;
-  constexpr auto kLimit = static_cast<float>(kResidualLimit);
-  for (size_t i = 0; i < latents; ++i) {  // a NaN, which a broken encoder network could give, counts as 0
-    y[i] = std::isnan(y[i]) ? 0.0f : std::clamp(y[i], -kLimit, kLimit);
-  }
-  momentum_.assign(latents, 0.0f);
-  square_.assign(latents, 0.0f);
-  const double rate = kRate * std::sqrt(kRateIterations / iterations_);
-  for (int i = 0; i < iterations_; ++i) {
-    const double share = static_cast<double>(i) / iterations_;
-    if (report) LICHEN_RETURN_IF_ERROR(report(share));
-    if (i % kPredictEvery == 0) Predict(entropy_model, y, z, window);
-    if (i == 0) StartAtChoice(y);
-    Mix(y, i, kFirstTemperature * std::exp(-kCooling * share));
-    LICHEN_RETURN_IF_ERROR(g_s_.Run(y_hat, h, w).status());
-    ErrorGradient(canvas, window, g_s_.Gradient());
-    LICHEN_ASSIGN_OR_RETURN(const float* gradient, g_s_.Back());
-    Descend(gradient, i, rate * std::min(1.0, 2 * (1 - share) + 0.02), y);
-  }
-  return Status();
 }
 
 /// Means and tables for y; what is not coded becomes its mean.
 void Refinement::Predict(EntropyModel& entropy_model, const float* y, const float* z, const Window& window) {
-  const int h = window.tile_rows.size(), w = window.tile_columns.size(), m = model_.latent_channels;
+  const int h = window.tile.rows.size(), w = window.tile.columns.size(), m = model_.latent_channels;
   entropy_model.Predict(y, z, h, w, &latents_, &prediction_);
   coded_.clear();
-  constexpr float kSixteenth = 1.0f / (1 << kSixteenthBits);
   for (int v = 0; v < h; ++v) {
     for (int u = 0; u < w; ++u) {
+      const float rate_weight = window.tile.shared.Touch(v, u, h, w) ? kRateAtSides : 1.0f;
       const size_t first = (static_cast<size_t>(v) * w + u) * m, in_window = window.Position(v, u) * m;
       for (int c = 0; c < m; ++c) {
         const float mean = static_cast<float>(prediction_.mean[first + c]) * kSixteenth;
@@ -138,20 +186,11 @@ void Refinement::Predict(EntropyModel& entropy_model, const float* y, const floa
         if (index == 0) {
           y_hat_.data()[in_window + c] = mean * tables_.inverse_gain_y[c];
         } else {
-          coded_.push_back({static_cast<uint32_t>(first + c), static_cast<uint32_t>(in_window + c), mean, index, 0, 0});
+          coded_.push_back(
+              {static_cast<uint32_t>(first + c), static_cast<uint32_t>(in_window + c), mean, rate_weight, index, 0, 0});
         }
       }
     }
-  }
-}
-
-/// What rate-distortion optimised quantisation sends to a value towards 0 starts on its side of the middle.
-void Refinement::StartAtChoice(float* y) {
-  for (const Coded& latent : coded_) {
-    const float exact = y[latent.at] - latent.mean;
-    const auto rounded = static_cast<int32_t>(std::floor(exact + 0.5f));
-    const int32_t chosen = choice_.Choose(latent.index, rounded, exact);
-    if (chosen != rounded) y[latent.at] = latent.mean + static_cast<float>(chosen) + (exact < 0 ? -kStart : kStart);
   }
 }
 
@@ -170,7 +209,7 @@ void Refinement::Mix(const float* y, int iteration, double temperature) {
       const float mix = 1 / (1 + std::exp(-(logit * cold + LogisticNoise(latent.at, iteration)) * cold));
       latent.slope = mix * (1 - mix) * logit_slope * cold * cold;
       const int residual = static_cast<int>(lower);
-      latent.rate_slope = Bits(latent.index, residual + 1) - Bits(latent.index, residual);
+      latent.rate_slope = latent.rate_weight * (Bits(latent.index, residual + 1) - Bits(latent.index, residual));
       y_hat_.data()[latent.in_window] = (lower + mix + latent.mean) * tables_.inverse_gain_y[latent.at % m];
     }
   });
@@ -178,26 +217,20 @@ void Refinement::Mix(const float* y, int iteration, double temperature) {
 
 /// x_hat as g_s gives it -> what the bits that its error is worth change by with each sample.
 void Refinement::ErrorGradient(const RefinementCanvas& canvas, const Window& window, float* x) {
-  const size_t row = static_cast<size_t>(window.columns.size()) * kLatentPixels * 3;
-  const auto offset = [](int positions) { return static_cast<size_t>(positions) * kLatentPixels * 3; };
-  const size_t begin = offset(window.error_columns.begin - window.columns.begin);
-  const size_t end = offset(window.error_columns.end - window.columns.begin);
+  const size_t row = window.RowSamples(), begin = size_t{3} * window.error_columns.begin,
+               end = size_t{3} * window.error_columns.end;
   const auto factor = static_cast<float>(2 * bits_per_squared_error_);
   workers_.ForRanges(window.rows.size() * kLatentPixels, 16, [&](size_t first, size_t last) {
     for (size_t v = first; v < last; ++v) {
       float* to = x + v * row;
-      const int position = window.rows.begin + static_cast<int>(v) / kLatentPixels;
-      if (position < window.error_rows.begin || position >= window.error_rows.end) {
+      const int pixel_row = static_cast<int>(v);
+      if (pixel_row < window.error_rows.begin || pixel_row >= window.error_rows.end) {
         std::fill_n(to, row, 0.0f);
         continue;
       }
-      const uint16_t* samples = canvas.samples +
-                                (static_cast<size_t>(window.rows.begin) * kLatentPixels + v) * offset(canvas.width) +
-                                offset(window.columns.begin);
+      const uint16_t* samples = window.Samples(canvas, pixel_row);
       std::fill_n(to, begin, 0.0f);
-      for (size_t i = begin; i < end; ++i) {
-        to[i] = factor * (to[i] + 0.5f - static_cast<float>(samples[i]) * (1.0f / 65535));
-      }
+      for (size_t i = begin; i < end; ++i) to[i] = factor * ErrorAt(to[i], samples[i]);
       std::fill(to + end, to + row, 0.0f);
     }
   });

@@ -17,7 +17,6 @@
 
 #include "codec/entropy_model.h"
 #include "codec/model_data.h"
-#include "codec/rate_distortion.h"
 #include "codec/scratch.h"
 #include "codec/synthesis_gradient.h"
 #include "codec/tiling.h"
@@ -28,9 +27,16 @@ namespace lichen {
 
 /// A picture with its latents, borrowed; the canvas is the picture enlarged to multiples of 16.
 struct RefinementCanvas {
-  const uint16_t* samples = nullptr;  // [16 height][16 width][3], R G B, 0..65535
-  const float* y = nullptr;           // [height][width][M], before quality's gain
-  int height = 0, width = 0;          // latent positions
+  const uint16_t* samples = nullptr;          // [16 height][16 width][3], R G B, 0..65535
+  float* y = nullptr;                         // [height][width][M], before quality's gain
+  int height = 0, width = 0;                  // latent positions
+  int picture_height = 0, picture_width = 0;  // pixels; errors beyond do not count
+};
+
+/// A tile of a canvas.
+struct RefinementTile {
+  Span rows, columns;
+  SharedSides shared;
 };
 
 class Refinement {
@@ -38,16 +44,20 @@ class Refinement {
   /// Borrows `model`, with g_s, and `workers`. REQUIRES: SynthesisGradient::Supports(model.g_s), iterations > 0
   Refinement(const ModelData& model, int quality_index, int iterations, Workers& workers);
 
-  /// Refines the latents of the tile at rows x columns of the canvas, for which the nearest residuals will be coded.
+  /// Refines the latents of a tile, for which the nearest residuals will be coded.
   ///
   /// entropy_model  of the same model and quality
-  /// y              [rows][columns][M] of the tile, in quantisation steps: taken and given
+  /// y              [rows][columns][M] of the tile, in quantisation steps: taken, as what it begins at, and given
   /// z              of the tile, in quantisation steps; remains as it is
   /// report         called with the share that is done; what it returns ends the work if it is an error; may be empty
   ///
   /// errors: kOutOfMemory, kInternal, those of report
-  Status Run(const RefinementCanvas& canvas, Span rows, Span columns, EntropyModel& entropy_model, float* y,
+  Status Run(const RefinementCanvas& canvas, const RefinementTile& tile, EntropyModel& entropy_model, float* y,
              const float* z, const std::function<Status(double)>& report);
+
+  /// Bits that the error is worth which decoders show in and around a tile.
+  /// latents: of the tile; null: those of the canvas. errors: kOutOfMemory, kInternal
+  Result<double> ErrorOf(const RefinementCanvas& canvas, const RefinementTile& tile, const Latents* latents);
 
   /// Bytes for tiles of at most h x w positions.
   static uint64_t Memory(const ModelData& model, int h, int w, TransformPrecision precision);
@@ -58,14 +68,15 @@ class Refinement {
     uint32_t at;         // of the tile's latents
     uint32_t in_window;  // of the window's
     float mean;          // quantisation steps
-    uint8_t index;       // of the table
-    float slope;         // of the mix by y
-    float rate_slope;    // bits from the lower value to the upper
+    float rate_weight;
+    uint8_t index;     // of the table
+    float slope;       // of the mix by y
+    float rate_slope;  // bits from the lower value to the upper
   };
   struct Window;
 
+  void ShowSurroundings(const RefinementCanvas& canvas, const Window& window);
   void Predict(EntropyModel& entropy_model, const float* y, const float* z, const Window& window);
-  void StartAtChoice(float* y);
   void Mix(const float* y, int iteration, double temperature);
   void Descend(const float* gradient, int iteration, double rate, float* y);
   void ErrorGradient(const RefinementCanvas& canvas, const Window& window, float* x);
@@ -77,7 +88,6 @@ class Refinement {
   QualityTables tables_;
   double bits_per_squared_error_;  // of samples from 0 to 1
   SynthesisGradient g_s_;
-  RateDistortion choice_;
   std::vector<float> bits_;  // [table][magnitude 0..kLargest]
   Latents latents_;
   Prediction prediction_;

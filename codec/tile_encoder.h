@@ -32,10 +32,17 @@ class TileEncoder {
   /// y: the tile's first position, in rows of `row_positions` positions. errors: kOutOfMemory, kInternal
   Result<std::vector<uint8_t>> Encode(const float* y, int row_positions, int h, int w, SharedSides shared) {
     LICHEN_RETURN_IF_ERROR(Prepare(y, row_positions, h, w));
-    return EncodePrepared(h, w, shared);
+    return entropy_model_.Encode(tile_.data(), z_.data(), h, w, &latents_, shared);
   }
 
-  /// Encode in two steps, between which y() may be changed.
+  /// Of the last tile, in quantisation steps.
+  const float* y() const { return tile_.data(); }
+  /// What a decoder will get from it.
+  const Latents& latents() const { return latents_; }
+  EntropyModel& entropy_model() { return entropy_model_; }
+
+ private:
+  /// y and z of a tile, in quantisation steps.
   Status Prepare(const float* y, int row_positions, int h, int w) {
     const int m = model_.latent_channels;
     // h_a sees y as g_a gives it, its last row and column repeated up to multiples of 4.
@@ -64,19 +71,7 @@ class TileEncoder {
     }
     return Status();
   }
-  std::vector<uint8_t> EncodePrepared(int h, int w, SharedSides shared) {
-    return entropy_model_.Encode(tile_.data(), z_.data(), h, w, &latents_, shared);
-  }
 
-  /// Of the prepared tile, in quantisation steps.
-  float* y() { return tile_.data(); }
-  const float* z() const { return z_.data(); }
-  EntropyModel& entropy_model() { return entropy_model_; }
-
-  /// What a decoder will get from the last tile.
-  const Latents& latents() const { return latents_; }
-
- private:
   const ModelData& model_;
   QualityTables tables_;
   Transform h_a_;

@@ -6,8 +6,11 @@
 
 #include <cmath>
 
+#include "codec/entropy_model.h"
+#include "codec/fixed_point.h"
 #include "codec/memory_estimate.h"
 #include "codec/model_data.h"
+#include "codec/transform.h"
 #include "lichen/codec.h"
 #include "photograph.h"
 #include "test_data.h"
@@ -80,6 +83,54 @@ TEST(RefinementTest, TilesAreRefinedWithWhatIsAroundThem) {
   const double whole_gain = 1 - CostOf(photo, 50, whole) / CostOf(photo, 50, *Encode(photo, Options(50, 1)));
   EXPECT_GT(gain, 0.8 * whole_gain);
   EXPECT_GT(whole_gain, 0.01);
+}
+
+// Latents along sides that touch other tiles are predicted from less. If their rates weighed the same, the picture
+// would pay for that near borders.
+TEST(RefinementTest, SharedSidesSpareThePicture) {
+  constexpr int kQuality = 700, kSide = 4;  // positions: most touch a side
+  const Image photo = Photograph(200, 180, kSide * kLatentPixels, kSide * kLatentPixels);
+  const ModelData& model = DataOf(*Model::Default().value());
+  const int m = model.latent_channels;
+  Workers workers(1);
+  std::vector<uint16_t> samples;
+  std::vector<float> pixels;
+  for (const uint8_t sample : photo.pixels) {
+    samples.push_back(static_cast<uint16_t>(sample * 257));
+    pixels.push_back(static_cast<float>(sample) / 255 - 0.5f);
+  }
+  Transform g_a(model.g_a, kQuality, FastestPrecision(), workers);
+  const float* y = g_a.Run(pixels.data(), kSide * kLatentPixels, kSide * kLatentPixels).value();
+  std::vector<float> canvas_y(y, y + size_t{kSide} * kSide * m), in_steps = canvas_y;
+  const std::vector<float> z(model.hyper_channels, 0.0f), gain = TablesAtQuality(model, kQuality).gain_y;
+  for (size_t i = 0; i < in_steps.size(); ++i) in_steps[i] *= gain[i % m];
+  const RefinementCanvas canvas = {samples.data(), canvas_y.data(),       kSide,
+                                   kSide,          kSide * kLatentPixels, kSide * kLatentPixels};
+  EntropyModel entropy_model(model, kQuality, IntegerEngine::kFast);
+  Refinement refinement(model, kQuality, 50, workers);
+  struct Outcome {
+    size_t bytes;
+    double error;
+  };
+  const auto refined = [&](SharedSides shared) -> Outcome {
+    const RefinementTile tile = {{0, kSide}, {0, kSide}, shared};
+    std::vector<float> latents = in_steps;
+    EXPECT_TRUE(refinement.Run(canvas, tile, entropy_model, latents.data(), z.data(), {}).ok());
+    Latents coded;
+    const size_t bytes = entropy_model.EncodeNearest(latents.data(), z.data(), kSide, kSide, &coded).size();
+    return {bytes, refinement.ErrorOf(canvas, tile, &coded).value()};
+  };
+  const Outcome alone = refined({}), among_others = refined({true, true, true, true});
+  EXPECT_LT(among_others.error, 0.995 * alone.error);
+  EXPECT_GT(among_others.bytes, alone.bytes);
+  RecordProperty("error", std::to_string(among_others.error / alone.error));
+  RecordProperty("bytes", std::to_string(double(among_others.bytes) / double(alone.bytes)));
+}
+
+TEST(RefinementTest, PixelsBeyondThePictureDoNotCount) {
+  const Image photo = Photograph(30, 40, 97, 81);  // of canvases of 112 x 96
+  const double before = CostOf(photo, 50, *Encode(photo, Options(50, 1)));
+  EXPECT_LT(CostOf(photo, 50, *Encode(photo, Options(50, 2))), 0.96 * before);
 }
 
 TEST(RefinementTest, AnyPictureAndModel) {
