@@ -62,7 +62,7 @@ Inflated Read(const Bytes& stream, size_t input_size, size_t output_size, size_t
 
 TEST(InflaterTest, ReadsWhatZlibWrites) {
   for (int kind = 0; kind <= 3; ++kind) {
-    for (const size_t size : {0, 1, 300, 65536, 200000}) {
+    for (const size_t size : {0, 1, 300, 150000}) {
       const Bytes content = Content(kind, size);
       for (const int level : {0, 1, 9}) {
         for (const int strategy : {Z_DEFAULT_STRATEGY, Z_FIXED, Z_HUFFMAN_ONLY}) {
@@ -98,7 +98,7 @@ TEST(InflaterTest, CountsTheBytesBehindTheStream) {
 }
 
 TEST(InflaterTest, DoesNotEndBeforeTheStream) {
-  const Bytes content = Content(3, 5000), stream = test::ZlibStream(content, 6);
+  const Bytes content = Content(3, 2000), stream = test::ZlibStream(content, 6);
   for (size_t size = 0; size < stream.size(); ++size) {
     for (const size_t input : {size_t{3}, stream.size()}) {
       const Inflated read = Read(Part(stream, 0, size), input, 700);
