@@ -322,12 +322,12 @@ Result<std::vector<uint8_t>> EncodeWhole(const HeadRows& head, const EncodeOptio
   }
   LICHEN_ASSIGN_OR_RETURN(const std::shared_ptr<const Model> loaded, loading.get());
   const ModelData& model = DataOf(*loaded);
-  const uint64_t memory = kept + blocks.size() +
-                          EncodeMemory(model, header, FastestPrecision(), options.threads, Refines(options)) +
-                          SampledError::Memory(model);
+  const uint64_t learned_memory =
+      kept + blocks.size() + EncodeMemory(model, header, FastestPrecision(), options.threads, Refines(options));
   LICHEN_RETURN_IF_ERROR(reader.Rewind());
   part.progress = PartOf(options.progress, 0.2, 1);
-  if (memory > options.max_memory_bytes) {  // parts may fit
+  if (learned_memory > options.max_memory_bytes) return blocks;
+  if (learned_memory + SampledError::Memory(model) > options.max_memory_bytes) {  // parts may fit
     LICHEN_ASSIGN_OR_RETURN(const Coding coding, ChooseCoding(head, options));
     return coding == Coding::kDct ? std::move(blocks) : EncodeLearned(reader, part, header, model, kept);
   }
