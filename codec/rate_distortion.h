@@ -23,7 +23,8 @@ class RateDistortion {
   /// loss of up to 0.05 dB.
   static constexpr double kBitsPerSquaredStepAtSides = 30.5;
 
-  /// Likewise of z. What a step of it does to y is not that simple, but at low qualities z is up to a fifth of the bits.
+  /// Likewise of z. What a step of it does to y is not that simple, but at low qualities z is up to a fifth of the
+  /// bits.
   static constexpr double kBitsPerSquaredStepOfZ = 24;
 
   /// Borrows nothing. tables: of the model, by scale index
