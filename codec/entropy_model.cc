@@ -166,15 +166,16 @@ EntropyModel::EntropyModel(const ModelData& model, int quality_index, IntegerEng
 std::vector<uint8_t> EntropyModel::Encode(const float* y, const float* z, int h, int w, Latents* latents,
                                           SharedSides shared) {
   const auto pointer = [](const std::optional<RateDistortion>& choice) { return choice ? &*choice : nullptr; };
-  rans_.Reserve(static_cast<size_t>(h) * w * model_.latent_channels);
-  Writer writer{y, z, model_.tables, pointer(rate_distortion_), pointer(at_sides_), pointer(of_z_), shared, rans_};
-  Code(writer, h, w, latents);
-  return rans_.Finish();
+  return Encode({y, z, model_.tables, pointer(rate_distortion_), pointer(at_sides_), pointer(of_z_), shared, rans_}, h,
+                w, latents);
 }
 
 std::vector<uint8_t> EntropyModel::EncodeNearest(const float* y, const float* z, int h, int w, Latents* latents) {
+  return Encode({y, z, model_.tables, nullptr, nullptr, nullptr, {}, rans_}, h, w, latents);
+}
+
+std::vector<uint8_t> EntropyModel::Encode(Writer writer, int h, int w, Latents* latents) {
   rans_.Reserve(static_cast<size_t>(h) * w * model_.latent_channels);
-  Writer writer{y, z, model_.tables, nullptr, nullptr, nullptr, {}, rans_};
   Code(writer, h, w, latents);
   return rans_.Finish();
 }
@@ -200,6 +201,7 @@ void EntropyModel::Code(Coder& coder, int h, int w, Latents* latents) {
   CodeHyperLatents(coder, latents);
   // Damage is known only at the end for sure, but where it shows early, work and memory are saved.
   if (coder.Damaged()) return;
+  // The steps write all of it; of a damaged tile nobody asks for it.
   latents->y_hat.resize(static_cast<size_t>(h) * w * model_.latent_channels);
   ComputeFeatures(*latents);
   for (int k = 0; k < 4 && !coder.Damaged(); ++k) CodeStep(coder, k, latents);

@@ -69,6 +69,7 @@ class EntropyModel {
   struct Writer;
   struct Reader;
   struct Predictor;
+  std::vector<uint8_t> Encode(Writer writer, int h, int w, Latents* latents);
   template <typename Coder>
   void Code(Coder& coder, int h, int w, Latents* latents);
   template <typename Coder>

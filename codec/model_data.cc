@@ -28,9 +28,8 @@ constexpr int kMaxChannels = 4096;
 constexpr int kMaxLayers = 256;
 constexpr int kColours = 3;
 
-/// The sum of magnitudes.
 LICHEN_VECTORISED
-int32_t SumOf(const int8_t* weights, size_t count) {
+int32_t SumOfMagnitudes(const int8_t* weights, size_t count) {
   int32_t sum = 0;
   for (size_t i = 0; i < count; ++i) sum += weights[i] < 0 ? -weights[i] : weights[i];
   return sum;
@@ -303,7 +302,7 @@ IntegerLayer ParseIntegerLayer(const Section& section, const Json& json, int in)
   for (int o = 0; o < layer.out; ++o) {
     const int8_t* weights = layer.weight.data() + o * row;
     if (std::memchr(weights, -128, row) != nullptr) Section::Fail(name + ": a weight of -128");
-    const int64_t bound = std::abs(int64_t{layer.bias[o]}) + kActivationMax * int64_t{SumOf(weights, row)};
+    const int64_t bound = std::abs(int64_t{layer.bias[o]}) + kActivationMax * int64_t{SumOfMagnitudes(weights, row)};
     if (bound >= 1 << 24) Section::Fail(name + ": sums can reach 2^24");
     if (multiplier[o] < 0 || shift[o] < 1 || shift[o] > 40) Section::Fail(name + ": multiplier or shift out of range");
   }

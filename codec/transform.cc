@@ -433,7 +433,7 @@ uint64_t Transform::Memory(Layers layers, int input_channels, int h, int w, Tran
   uint64_t x = 0, next = 0, kept = 0, inside = 0;  // elements; elements; bytes; bytes
   uint64_t size = rows * columns * channels;       // of the tensor and what is put before it, in elements
   const bool pixels = TakesPixels(layers);
-  if (own_input) pixels&& !precision.fractions ? kept = size : x = size;
+  if (own_input) (pixels && !precision.fractions ? kept : x) = size;
   const auto move = [&] {
     size = rows * columns * channels;
     next = std::max(next, size);
