@@ -10,6 +10,7 @@
 #include "bitstream/byte_reader.h"
 #include "bitstream/byte_writer.h"
 #include "bitstream/checksum.h"
+#include "bitstream/post_filter_code.h"
 #include "bitstream/zstd_frame.h"
 
 namespace lichen::bitstream {
@@ -82,7 +83,7 @@ Status VisitFields(AnyHeader& header, Visitor&& visit) {
   LICHEN_RETURN_IF_ERROR(number({"tile size exponent", Encoding::kU8, [](uint32_t v) { return v >= 6 && v <= 15; },
                                  "6 to 15", StatusCode::kDamaged},
                                 header.tile_size_log2));
-  return Status();
+  return visit.Rest(header.post_filter);
 }
 
 class FieldReader {
@@ -102,6 +103,18 @@ class FieldReader {
   Status Bytes(std::array<uint8_t, 8>& bytes) {
     LICHEN_ASSIGN_OR_RETURN(const uint8_t* source, reader_->ReadBytes(bytes.size()));
     std::copy_n(source, bytes.size(), bytes.begin());
+    return Status();
+  }
+
+  /// All that is left.
+  Status Rest(std::vector<uint8_t>& bytes) {
+    const size_t size = reader_->remaining();
+    if (size > kMaxPostFilterBytes) {
+      return Damaged("HEAD chunk: " + CountOf(size, "byte") + " behind the last field, at most " +
+                     std::to_string(kMaxPostFilterBytes) + " expected");
+    }
+    LICHEN_ASSIGN_OR_RETURN(const uint8_t* source, reader_->ReadBytes(size));
+    bytes.assign(source, source + size);
     return Status();
   }
 
@@ -143,6 +156,16 @@ class FieldWriter {
   }
 
   Status Bytes(const std::array<uint8_t, 8>& bytes) {
+    writer_->WriteBytes(bytes.data(), bytes.size());
+    return Status();
+  }
+
+  Status Rest(const std::vector<uint8_t>& bytes) {
+    if (bytes.size() > kMaxPostFilterBytes) {
+      return Status(StatusCode::kInvalidArgument, "a post-filter of " + CountOf(bytes.size(), "byte") +
+                                                      " cannot be written, at most " +
+                                                      std::to_string(kMaxPostFilterBytes) + " expected");
+    }
     writer_->WriteBytes(bytes.data(), bytes.size());
     return Status();
   }
@@ -250,7 +273,6 @@ Result<Header> ReadHead(ByteReader& file, const uint8_t* data) {
   ByteReader fields(payload, chunk.length, "HEAD chunk", StatusCode::kDamaged);
   Header header;
   LICHEN_RETURN_IF_ERROR(VisitFields(header, FieldReader(&fields)));
-  if (fields.remaining() != 0) return Damaged("HEAD chunk: " + CountOf(fields.remaining(), "byte") + " too many");
   return header;
 }
 
@@ -509,6 +531,9 @@ Result<Container> ParseContainer(const uint8_t* data, size_t size, std::vector<s
                                                 std::to_string(container.header.colour_type) + " needs")));
       }
       container.coding = static_cast<Coding>(data_type - kDataTypes.begin());
+      if (container.coding == Coding::kDct && !container.header.post_filter.empty()) {
+        return Damaged("HEAD chunk: a post-filter, which a block transform does not have");
+      }
       LICHEN_ASSIGN_OR_RETURN(container.tiles, ReadData(file, data, chunk, container.header, damage));
       return container;
     }
@@ -551,6 +576,9 @@ Status CheckAllTiles(const Container& container, const uint8_t* data, size_t siz
 
 Result<std::vector<uint8_t>> WriteContainer(const Header& header, const std::vector<std::vector<uint8_t>>& tiles,
                                             const Attachments& attachments, Coding coding) {
+  if (coding == Coding::kDct && !header.post_filter.empty()) {
+    return Status(StatusCode::kInvalidArgument, "a block transform has no post-filter");
+  }
   std::vector<uint8_t> bytes(kSignature.begin(), kSignature.end());
   LICHEN_RETURN_IF_ERROR(WriteHead(header, &bytes));
   if (tiles.size() != TileCount(header)) {

@@ -24,6 +24,7 @@ struct Header {
   uint32_t bit_depth = 8;                // 8 or 16
   uint32_t quality_index = 0;            // 0..896, 128 a step between two anchors of the model
   uint32_t tile_size_log2 = 10;          // 6..15; a tile is 2^tile_size_log2 pixels wide and high
+  std::vector<uint8_t> post_filter = {};  // at most kMaxPostFilterBytes of post_filter_code.h; none with Coding::kDct
 };
 
 /// Tiles in a row, rows of tiles, and tiles in all; the last column and row may be narrower than a tile.
@@ -113,8 +114,8 @@ struct Attachments {
   std::vector<uint8_t> alpha;                                 // of AlphaWriter, for colour types 2 and 4
 };
 
-/// The bytes of a file, its tiles in the chunk of `coding`. Around one tile they are 56 or fewer: up to 16383 pixels a
-/// side and 2^28 bytes of tile.
+/// The bytes of a file, its tiles in the chunk of `coding`. Around one tile they are 56 or fewer, besides those of the
+/// post-filter: up to 16383 pixels a side and 2^28 bytes of tile.
 ///
 /// tiles   entropy-coded bytes of each tile in raster order, TileCount(header) of them
 /// errors  kInvalidArgument when a header field is out of range, the number of tiles is wrong, or there is an alpha

@@ -29,14 +29,15 @@ bool FitsKeptBytes(const SplitTransform& g_a, const TileGrid& grid) {
 }
 
 Analysis::Analysis(RowSource& source, const bitstream::Header& header, const ModelData& model, Workers& workers,
-                   bool keep, bool keep_samples)
+                   bool keep, bool keep_samples, SampleWindows* windows)
     : rows_(source, header),
       workers_(workers),
       grid_(header),
       g_a_(model.g_a),
       memory_(std::make_shared<TransformMemory>()),
       keep_(keep),
-      keep_samples_(keep_samples) {
+      keep_samples_(keep_samples),
+      windows_(windows) {
   TransformPrecision precision = FastestPrecision();
   precision.fractions = rows_.deep();
   if (!g_a_.first.empty()) first_.emplace(g_a_.first, 0, precision, workers, memory_);
@@ -66,6 +67,7 @@ Result<Strip> Analysis::Next(Span rows) {
     samples_.resize(static_cast<size_t>(grid_.height()) * kLatentPixels * w * 3);
     for_rows([&](int y, size_t) { rows_.GetWords(y, 0, w, samples_.data() + static_cast<size_t>(y) * w * 3); });
   }
+  if (windows_ && passes_ == 1) windows_->TakePixels(rows_, rows);
   const bool last = rows.end == grid_.height();
   Strip strip;
   if (TakesPixels(g_a_.first) && !rows_.deep()) {

@@ -13,6 +13,7 @@
 #include "bitstream/container.h"
 #include "codec/model_data.h"
 #include "codec/picture_rows.h"
+#include "codec/sample_windows.h"
 #include "codec/tiling.h"
 #include "codec/transform.h"
 #include "lichen/image.h"
@@ -46,8 +47,9 @@ class Analysis {
   ///                  pass
   /// keep             keep the first part's output: more passes will follow, and FitsKeptBytes
   /// keep_samples     keep those of all of the canvas
+  /// windows          null, or what takes its pixels in the first pass
   Analysis(RowSource& source, const bitstream::Header& header, const ModelData& model, Workers& workers, bool keep,
-           bool keep_samples = false);
+           bool keep_samples = false, SampleWindows* windows = nullptr);
 
   const SplitTransform& g_a() const { return g_a_; }
   /// For the second part, which then takes the first one's output where it is.
@@ -81,6 +83,7 @@ class Analysis {
   std::shared_ptr<TransformMemory> memory_;
   std::optional<Transform> first_;
   bool keep_, keep_samples_;
+  SampleWindows* windows_;
   int passes_ = 0;
   std::vector<KeptStrip> strips_;  // of the first pass
   size_t next_strip_ = 0;

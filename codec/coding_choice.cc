@@ -206,15 +206,16 @@ bool IsSurelyDct(const ImageHeader& picture, int quality_index, const CodedInBlo
   return bits + weight * Sum(blocks.errors.dct) < kLeastRate * bits + weight * kLeastError * Sum(blocks.errors.learned);
 }
 
-Result<Coding> ChooseCodingOfWhole(const HeadRows& head, const ModelData& model, int quality_index,
-                                   const CodedInBlocks& blocks, size_t learned_bytes, const Latents& latents) {
+Result<Coding> ChooseCodingOfWhole(const HeadRows& head, const ModelData& model, const CodedInBlocks& blocks,
+                                   const CodedByNetworks& networks) {
+  const auto quality_index = static_cast<int>(networks.header.quality_index);
   const double weight = ErrorWeight(head.header(), quality_index);
   const double dct_cost = 8 * static_cast<double>(blocks.bytes) + weight * Sum(blocks.errors.dct);
-  SampledError learned(head, model, quality_index, latents, blocks.errors);
+  SampledError learned(head, model, networks.header, networks.latents, blocks.errors);
   double more = 0;  // that the learned coding costs
   for (int draws = SampledError::kFewest; draws <= SampledError::kMost; draws *= 2) {
     LICHEN_ASSIGN_OR_RETURN(const SampledError::Estimate error, learned.Measure(draws));
-    more = 8 * static_cast<double>(learned_bytes) + weight * error.sum - dct_cost;
+    more = 8 * static_cast<double>(networks.bytes) + weight * error.sum - dct_cost;
     if (error.draws == 0) break;
     // A few draws may happen to be alike.
     const double usual = kDrawDeviation * dct_cost, seen = weight * weight * error.variance;

@@ -83,14 +83,20 @@ struct CodedInBlocks {
 /// Whether the networks cannot cost less, as far as is known of them: then there is no need to encode with them.
 bool IsSurelyDct(const ImageHeader& picture, int quality_index, const CodedInBlocks& blocks);
 
+/// And by the networks.
+struct CodedByNetworks {
+  size_t bytes;  // of the file
+  const bitstream::Header& header;
+  const Latents& latents;
+};
+
 /// The choice for a picture that was encoded both ways: rates and the block transform's error are known, and the
 /// networks' error is sampled.
-/// head           holds all rows
-/// model          with g_s
-/// learned_bytes  of the file; latents: in it
-/// errors         those of Transform
-Result<Coding> ChooseCodingOfWhole(const HeadRows& head, const ModelData& model, int quality_index,
-                                   const CodedInBlocks& blocks, size_t learned_bytes, const Latents& latents);
+/// head    holds all rows
+/// model   with g_s
+/// errors  those of Transform
+Result<Coding> ChooseCodingOfWhole(const HeadRows& head, const ModelData& model, const CodedInBlocks& blocks,
+                                   const CodedByNetworks& networks);
 
 /// Rows that HeadRows keeps, and the bytes they take: at most 1024 rows and 64 MiB, but one row at least.
 uint32_t HeadHeight(const ImageHeader& picture);

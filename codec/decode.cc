@@ -2,9 +2,12 @@
 #include <algorithm>
 #include <cstring>
 #include <new>
+#include <optional>
+#include <utility>
 #include <vector>
 
 #include "bitstream/container.h"
+#include "bitstream/post_filter_code.h"
 #include "codec/dct_decoder.h"
 #include "codec/fixed_point.h"
 #include "codec/latent_hash.h"
@@ -12,6 +15,7 @@
 #include "codec/memory_estimate.h"
 #include "codec/model_data.h"
 #include "codec/picture_writer.h"
+#include "codec/post_filter.h"
 #include "codec/scaled_synthesis.h"
 #include "codec/scratch.h"
 #include "codec/tile_row_decoder.h"
@@ -157,15 +161,16 @@ class Decoder {
       : workers_(ThreadsFor(options.threads, int64_t{view.LatentRows().size()} * view.LatentColumns().size() *
                                                  kLatentPixels * kLatentPixels)),
         options_(options),
+        model_(DataOf(*opened.model)),
         data_(data),
         size_(size),
         container_(opened.container),
         header_(container_.header),
         view_(view),
         grid_(header_),
-        synthesis_(SynthesisAtScale(DataOf(*opened.model).g_s, view.scale)),
+        synthesis_(SynthesisAtScale(DataOf(*opened.model), view.scale)),
         g_s_(*synthesis_.layers, static_cast<int>(header_.quality_index), SynthesisPrecision(), workers_),
-        margin_(MarginOf(*synthesis_.layers)),
+        margin_(MarginOf(*synthesis_.layers, PostFilterReach(model_, view.scale))),
         rows_(WithMargin(view.LatentRows(), margin_, grid_.height())),
         columns_(WithMargin(view.LatentColumns(), margin_, grid_.width())),
         latent_channels_(DataOf(*opened.model).latent_channels),
@@ -176,6 +181,7 @@ class Decoder {
 
   Status Run() {
     if (!options_.salvage) LICHEN_RETURN_IF_ERROR(CheckTiles());
+    LICHEN_RETURN_IF_ERROR(MakePostFilter());
     LICHEN_RETURN_IF_ERROR(writer_.Begin());
     g_s_.Begin(columns_.size());
     for (const Span strip : Strips(rows_, StripRows(rows_.size(), columns_.size()), margin_)) {
@@ -230,9 +236,22 @@ class Decoder {
     return Report();
   }
 
+  Status MakePostFilter() {
+    const PostFilterData& filter = model_.post_filter;
+    LICHEN_ASSIGN_OR_RETURN(const bitstream::PostFilterCoefficients coefficients,
+                            bitstream::ReadPostFilter(header_.post_filter, filter.sizes));
+    if (filter.mean.empty()) return Status();
+    std::vector<float> weights = PostFilterWeights(filter, static_cast<int>(header_.quality_index), coefficients);
+    if (PostFilterReach(model_, view_.scale) == 0) DropNeighbours(&weights);
+    post_filter_.emplace(std::move(weights), workers_);
+    post_filter_->Begin(columns_.size() * view_.SamplesPerLatent() * synthesis_.box);
+    return Status();
+  }
+
   /// g_s on the next rows of latents; what is complete then is written.
   Status SynthesiseStrip(Span strip) {
-    LICHEN_ASSIGN_OR_RETURN(const Strip x_hat, Synthesise(strip));
+    LICHEN_ASSIGN_OR_RETURN(Strip x_hat, Synthesise(strip));
+    if (post_filter_) x_hat = post_filter_->Next(x_hat, strip.end == rows_.end);
     LICHEN_RETURN_IF_ERROR(WriteRows(x_hat));
     synthesised_ += static_cast<double>(strip.size()) / rows_.size();
     return Report();
@@ -299,6 +318,7 @@ class Decoder {
 
   Workers workers_;
   const DecodeOptions& options_;
+  const ModelData& model_;
   const uint8_t* data_;
   size_t size_;
   const bitstream::Container& container_;
@@ -312,6 +332,7 @@ class Decoder {
   int latent_channels_;
   TileRowDecoder tiles_;
   LatentRows latents_;
+  std::optional<PostFilter> post_filter_;
   PictureWriter writer_;
   double decoded_ = 0, synthesised_ = 0;  // shares of the view
   int x_rows_ = 0;                        // of g_s' output, so far

@@ -16,7 +16,9 @@
 #include "codec/memory_estimate.h"
 #include "codec/model_data.h"
 #include "codec/picture_rows.h"
+#include "codec/post_filter_fit.h"
 #include "codec/refined_tiles.h"
+#include "codec/sample_windows.h"
 #include "codec/sampled_error.h"
 #include "codec/scratch.h"
 #include "codec/target.h"
@@ -72,26 +74,40 @@ Result<bitstream::Header> MakeHeader(const ImageHeader& picture, const EncodeOpt
 
 bool Refines(const EncodeOptions& options) { return kIterations[options.effort] > 0; }
 
+bool FitsPostFilter(const EncodeOptions& options, const ModelData& model, const bitstream::Header& header) {
+  return options.effort > 0 && !model.g_s.empty() && IsWorthAPostFilter(model, header);
+}
+
 /// What of the default model an encoder needs.
 ModelParts PartsFor(const EncodeOptions& options) {
-  return Refines(options) ? ModelParts::kAll : ModelParts::kEncoding;
+  return options.effort > 0 ? ModelParts::kAll : ModelParts::kEncoding;
 }
 
 EntropyModel::Quantiser QuantiserFor(int effort) {
   return effort == 0 ? EntropyModel::Quantiser::kNearest : EntropyModel::Quantiser::kRateDistortion;
 }
 
+/// For the post-filter; null where none will be fitted.
+std::unique_ptr<SampleWindows> WindowsFor(const EncodeOptions& options, const bitstream::Header& header,
+                                          const ModelData& model) {
+  if (!FitsPostFilter(options, model, header)) return nullptr;
+  const bool quick = !Refines(options) && !FastestPrecision().bytes;
+  return std::make_unique<SampleWindows>(TileGrid(header), model.latent_channels, quick);
+}
+
 class Encoder {
  public:
+  /// Borrows everything. windows: null, or what `analysis` gives its pixels to: then a post-filter is fitted
   Encoder(Analysis& analysis, const EncodeOptions& options, const bitstream::Header& header, const ModelData& model,
-          Workers& workers)
+          Workers& workers, SampleWindows* windows)
       : analysis_(analysis),
         workers_(workers),
         options_(options),
         header_(header),
         model_(model),
         grid_(header),
-        tiles_(model, grid_, static_cast<int>(header.quality_index), QuantiserFor(options.effort), workers),
+        windows_(windows),
+        tiles_(model, grid_, static_cast<int>(header.quality_index), QuantiserFor(options.effort), workers, windows),
         margin_((MarginOf(model.g_a) + kLatentPixels - 1) / kLatentPixels) {
     const Layers last = analysis.g_a().last;
     if (!last.empty()) {
@@ -112,6 +128,10 @@ class Encoder {
     } else {
       LICHEN_ASSIGN_OR_RETURN(tiles, EncodeRows());
     }
+    if (windows_) {
+      LICHEN_ASSIGN_OR_RETURN(header_.post_filter,
+                              FitPostFilter(model_, header_, *windows_, workers_, analysis_.memory()));
+    }
     LICHEN_ASSIGN_OR_RETURN(const bitstream::Attachments* attachments,
                             analysis_.Attach(options_.strip_metadata, &header_.colour_type));
     return bitstream::WriteContainer(header_, tiles, *attachments);
@@ -119,6 +139,8 @@ class Encoder {
 
   /// Of a picture of one tile, after Run.
   const Latents& latents() const { return refined_ ? refined_->latents() : tiles_.latents(); }
+  /// Of the file, after Run.
+  const bitstream::Header& header() const { return header_; }
 
  private:
   /// Row of tiles by row, as the latents come.
@@ -149,7 +171,11 @@ class Encoder {
                                       static_cast<int>(header_.width)};
     refined_ = std::make_unique<RefinedTiles>(model_, grid_, static_cast<int>(header_.quality_index),
                                               kIterations[options_.effort], workers_);
-    return refined_->Encode(picture, [&](double coded) { return Report(coded); });
+    LICHEN_ASSIGN_OR_RETURN(auto tiles, refined_->Encode(picture, [&](double coded) { return Report(coded); }));
+    if (windows_) {
+      windows_->TakeLatents(band_.data(), TablesAtQuality(model_, static_cast<int>(header_.quality_index)).gain_y);
+    }
+    return tiles;
   }
 
   /// The share of the canvas that rows x columns cover.
@@ -188,6 +214,7 @@ class Encoder {
   const ModelData& model_;
   TileGrid grid_;
   std::optional<Transform> g_a_;  // from its first gain on
+  SampleWindows* windows_;
   TileRowEncoder tiles_;
   std::unique_ptr<RefinedTiles> refined_;
   int margin_;                       // latent positions
@@ -209,12 +236,13 @@ Result<std::vector<uint8_t>> EncodeLearnedToTarget(RowSource& source, const Enco
   LICHEN_ASSIGN_OR_RETURN(const std::unique_ptr<RowSource> rows,
                           MakeRepeatable(source, options.target_psnr > 0 || !keep));
   Workers workers(EncodingThreads(options, header));
-  Analysis analysis(*rows, header, model, workers, keep, Refines(options));
+  const std::unique_ptr<SampleWindows> windows = WindowsFor(options, header, model);
+  Analysis analysis(*rows, header, model, workers, keep, Refines(options), windows.get());
   const auto encode = [&](int quality_index, const ProgressCallback& progress) {
     header.quality_index = static_cast<uint32_t>(quality_index);
     EncodeOptions trial = options;
     trial.progress = progress;
-    return Encoder(analysis, trial, header, model, workers).Run();
+    return Encoder(analysis, trial, header, model, workers, windows.get()).Run();
   };
   return SearchTarget(options, *rows, encode);
 }
@@ -227,7 +255,8 @@ Result<std::vector<uint8_t>> EncodeLearned(RowSource& source, const EncodeOption
     return Invalid("an effort of " + std::to_string(options.effort) +
                    " does not work with this model: its synthesis transform has layers without a gradient");
   }
-  uint64_t memory = kept + EncodeMemory(model, header, FastestPrecision(), options.threads, Refines(options));
+  uint64_t memory = kept + EncodeMemory(model, header, FastestPrecision(), options.threads, Refines(options),
+                                        FitsPostFilter(options, model, header));
   if (HasTarget(options)) {
     const TileGrid grid(header);
     memory +=
@@ -236,8 +265,9 @@ Result<std::vector<uint8_t>> EncodeLearned(RowSource& source, const EncodeOption
   LICHEN_RETURN_IF_ERROR(CheckMemory(memory, options.max_memory_bytes, "encoding"));
   if (HasTarget(options)) return EncodeLearnedToTarget(source, options, header, model);
   Workers workers(EncodingThreads(options, header));
-  Analysis analysis(source, header, model, workers, false, Refines(options));
-  return Encoder(analysis, options, header, model, workers).Run();
+  const std::unique_ptr<SampleWindows> windows = WindowsFor(options, header, model);
+  Analysis analysis(source, header, model, workers, false, Refines(options), windows.get());
+  return Encoder(analysis, options, header, model, workers, windows.get()).Run();
 }
 
 /// Coefficients of a block transform, at the quality or target of the options. kept: as above; block_errors: as for
@@ -322,8 +352,9 @@ Result<std::vector<uint8_t>> EncodeWhole(const HeadRows& head, const EncodeOptio
   }
   LICHEN_ASSIGN_OR_RETURN(const std::shared_ptr<const Model> loaded, loading.get());
   const ModelData& model = DataOf(*loaded);
-  const uint64_t learned_memory =
-      kept + blocks.size() + EncodeMemory(model, header, FastestPrecision(), options.threads, Refines(options));
+  const uint64_t learned_memory = kept + blocks.size() +
+                                  EncodeMemory(model, header, FastestPrecision(), options.threads, Refines(options),
+                                               FitsPostFilter(options, model, header));
   LICHEN_RETURN_IF_ERROR(reader.Rewind());
   part.progress = PartOf(options.progress, 0.2, 1);
   if (learned_memory > options.max_memory_bytes) return blocks;
@@ -334,11 +365,13 @@ Result<std::vector<uint8_t>> EncodeWhole(const HeadRows& head, const EncodeOptio
   bitstream::Header learned_header = header;
   learned_header.model_id = model.id;
   Workers workers(EncodingThreads(options, header));
-  Analysis analysis(reader, learned_header, model, workers, false, Refines(options));
-  Encoder encoder(analysis, part, learned_header, model, workers);
+  const std::unique_ptr<SampleWindows> windows = WindowsFor(options, header, model);
+  Analysis analysis(reader, learned_header, model, workers, false, Refines(options), windows.get());
+  Encoder encoder(analysis, part, learned_header, model, workers, windows.get());
   LICHEN_ASSIGN_OR_RETURN(std::vector<uint8_t> learned, encoder.Run());
-  LICHEN_ASSIGN_OR_RETURN(const Coding coding,
-                          ChooseCodingOfWhole(head, model, quality_index, coded, learned.size(), encoder.latents()));
+  LICHEN_ASSIGN_OR_RETURN(
+      const Coding coding,
+      ChooseCodingOfWhole(head, model, coded, {learned.size(), encoder.header(), encoder.latents()}));
   return coding == Coding::kDct ? std::move(blocks) : std::move(learned);
 }
 

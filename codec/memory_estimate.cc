@@ -5,6 +5,8 @@
 #include <string>
 
 #include "codec/integer_network.h"
+#include "codec/post_filter.h"
+#include "codec/post_filter_fit.h"
 #include "codec/refined_tiles.h"
 #include "codec/scaled_synthesis.h"
 #include "codec/transform.h"
@@ -63,8 +65,8 @@ int LargestStrip(int rows, int columns, int margin) { return std::min(StripRows(
 uint64_t DecodeMemory(const ModelData& model, const bitstream::Header& header, const View& view,
                       TransformPrecision precision, int threads) {
   const TileGrid grid(header);
-  const ScaledSynthesis synthesis = SynthesisAtScale(model.g_s, view.scale);
-  const int margin = MarginOf(*synthesis.layers);
+  const ScaledSynthesis synthesis = SynthesisAtScale(model, view.scale);
+  const int reach = PostFilterReach(model, view.scale), margin = MarginOf(*synthesis.layers, reach);
   const Span columns = WithMargin(view.LatentColumns(), margin, grid.width());
   const int rows = WithMargin(view.LatentRows(), margin, grid.height()).size();
   const int strip = LargestStrip(rows, columns.size(), margin);
@@ -74,8 +76,13 @@ uint64_t DecodeMemory(const ModelData& model, const bitstream::Header& header, c
   const uint64_t transform =
       Transform::Memory(*synthesis.layers, model.latent_channels, strip, columns.size(), precision, true);
   const uint64_t samples = uint64_t(strip) * view.SamplesPerLatent() * view.columns.size() * 3;
+  uint64_t post_filter = 0;
+  if (!model.post_filter.mean.empty()) {
+    const int pixels = view.SamplesPerLatent() * synthesis.box, w = columns.size() * pixels;
+    post_filter = PostFilter::Memory(strip * pixels, w, ThreadsFor(threads, int64_t{rows} * pixels * w));
+  }
   return FixedMemory(model) + TilesAtATime(grid, columns, threads) * TileMemory(model, LargestTile(grid)) + latents +
-         transform + samples;
+         transform + samples + post_filter;
 }
 
 uint64_t HashMemory(const ModelData& model, const bitstream::Header& header, int threads) {
@@ -84,8 +91,11 @@ uint64_t HashMemory(const ModelData& model, const bitstream::Header& header, int
 }
 
 uint64_t EncodeMemory(const ModelData& model, const bitstream::Header& header, TransformPrecision precision,
-                      int threads, bool refine) {
+                      int threads, bool refine, bool fit_post_filter) {
   const TileGrid grid(header);
+  const uint64_t post_filter =
+      fit_post_filter ? PostFilterFitMemory(model, grid, ThreadsFor(threads, int64_t{header.width} * header.height))
+                      : 0;
   const int margin = (MarginOf(model.g_a) + kLatentPixels - 1) / kLatentPixels;
   const int strip = LargestStrip(grid.height(), grid.width(), margin);
   const uint64_t tile = LargestTile(grid), m = model.latent_channels;
@@ -104,7 +114,7 @@ uint64_t EncodeMemory(const ModelData& model, const bitstream::Header& header, T
   // Symbols are kept until the tile's stream is written backwards.
   const uint64_t symbols = tile * m * 4;
   const uint64_t refinement = refine ? RefinedTiles::Memory(model, grid, precision) : 0;
-  return FixedMemory(model) + latents + canvas + transform + refinement +
+  return FixedMemory(model) + latents + canvas + transform + refinement + post_filter +
          TilesAtATime(grid, {0, grid.width()}, threads) * (TileMemory(model, tile) + hyper + copies + symbols);
 }
 

@@ -21,9 +21,9 @@ uint64_t DecodeMemory(const ModelData& model, const bitstream::Header& header, c
 /// Bytes to decode the latents only, tile by tile.
 uint64_t HashMemory(const ModelData& model, const bitstream::Header& header, int threads);
 
-/// Bytes to encode a picture. refine: by Refinement
+/// Bytes to encode a picture. refine: by Refinement; fit_post_filter: FitPostFilter comes after it
 uint64_t EncodeMemory(const ModelData& model, const bitstream::Header& header, TransformPrecision precision,
-                      int threads, bool refine);
+                      int threads, bool refine, bool fit_post_filter);
 
 /// kLimitExceeded when `bytes` are more than `limit`; `work` is "decoding" or "encoding".
 Status CheckMemory(uint64_t bytes, uint64_t limit, const char* work);

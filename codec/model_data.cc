@@ -362,6 +362,20 @@ std::vector<bitstream::CdfTable> ParseTables(const Section& section) {
   return tables;
 }
 
+PostFilterData ParsePostFilter(const Section& section, const Json& json) {
+  if (IntIn(json, "features", 1, 1 << 16) != kPostFilterFeatures) {
+    Section::Fail("a post-filter of other features than " + std::to_string(kPostFilterFeatures));
+  }
+  const auto components = static_cast<size_t>(IntIn(json, "components", 0, kMaxPostFilterComponents));
+  constexpr size_t kWeights = size_t{kPostFilterFeatures} * kColours;
+  PostFilterData filter;
+  filter.mean = section.Halves("post_filter.mean", kQualityAnchors * kWeights);
+  filter.components = section.Halves("post_filter.components", components * kWeights);
+  filter.amplitude = section.Shorts("post_filter.amplitude", kQualityAnchors);
+  filter.sizes = section.Bytes("post_filter.sizes", components);
+  return filter;
+}
+
 void ParseDecoderSection(const Section& section, ModelParts parts, ModelData& model) {
   const Json& json = section.json();
   model.name = json.at("name").get<std::string>();
@@ -392,6 +406,7 @@ void ParseDecoderSection(const Section& section, ModelParts parts, ModelData& mo
   model.z_exponent = Exponents(section, "z_exponent", z);
   model.z_scale = section.Shorts("z_scale", size_t(kQualityAnchors) * z);
   model.tables = ParseTables(section);
+  if (json.contains("post_filter")) model.post_filter = ParsePostFilter(section, json.at("post_filter"));
 }
 
 void ParseEncoderSection(const Section& section, ModelData& model) {

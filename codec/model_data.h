@@ -46,6 +46,16 @@ struct IntegerLayer {
   std::vector<uint8_t> shift;       // [out], 1..40
 };
 
+inline constexpr int kPostFilterFeatures = 50, kMaxPostFilterComponents = 64;
+
+/// Weights of the sums of features that are added to x_hat (post_filter.h). A model without a post-filter has no mean.
+struct PostFilterData {
+  std::vector<float> mean;         // [anchor][feature][3]
+  std::vector<float> components;   // [component][feature][3]
+  std::vector<int16_t> amplitude;  // [anchor]: of the components, log2 in 1/2048 octaves
+  std::vector<int8_t> sizes;       // [component]: of its coefficients, as for bitstream::WritePostFilter
+};
+
 /// Depth-to-space layers are folded into the order of channels: where PyTorch's channel is (c, dy, dx), the
 /// convolutions here give (dy, dx, c), so that channels-last rows are moved as they are.
 struct ModelData {
@@ -67,6 +77,7 @@ struct ModelData {
   std::vector<int16_t> z_exponent;          // [anchor][Z]: log2 of context units per step of z
   std::vector<int16_t> z_scale;             // [anchor][Z]: sixteenths of a scale index
   std::vector<bitstream::CdfTable> tables;  // [64]
+  PostFilterData post_filter;
 
   // Encoder section.
   std::vector<FloatLayer> g_a, h_a;

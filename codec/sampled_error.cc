@@ -45,16 +45,21 @@ double PlaceOfDraw(int i) {
 
 }  // namespace
 
-SampledError::SampledError(const HeadRows& head, const ModelData& model, int quality_index, const Latents& latents,
-                           const ErrorMap& errors)
+SampledError::SampledError(const HeadRows& head, const ModelData& model, const bitstream::Header& header,
+                           const Latents& latents, const ErrorMap& errors)
     : head_(head),
       latents_(latents),
-      step_(TablesAtQuality(model, quality_index).inverse_gain_y),
-      g_s_(model.g_s, quality_index, SynthesisPrecision(), one_thread_),
+      step_(TablesAtQuality(model, static_cast<int>(header.quality_index)).inverse_gain_y),
+      g_s_(model.g_s, static_cast<int>(header.quality_index), SynthesisPrecision(), one_thread_),
       columns_(errors.columns),
       order_(errors.learned.size()),
       known_(errors.learned.size()) {
   for (float& step : step_) step *= 1.0f / (1 << kSixteenthBits);
+  const PostFilterData& filter = model.post_filter;
+  const auto coefficients = bitstream::ReadPostFilter(header.post_filter, filter.sizes);
+  if (!filter.mean.empty() && coefficients.ok()) {
+    post_filter_.emplace(PostFilterWeights(filter, static_cast<int>(header.quality_index), *coefficients), one_thread_);
+  }
   const std::vector<double>& likely = errors.learned;
   std::iota(order_.begin(), order_.end(), 0);
   std::stable_sort(order_.begin(), order_.end(), [&](int a, int b) { return likely[a] < likely[b]; });
@@ -106,7 +111,11 @@ Result<double> SampledError::ErrorOf(int square) {
       for (int c = 0; c < channels; ++c) to[c] = static_cast<float>(from[c]) * step_[c];
     }
   }
-  LICHEN_ASSIGN_OR_RETURN(const Strip x_hat, g_s_.Next(y_hat, h, true));
+  LICHEN_ASSIGN_OR_RETURN(Strip x_hat, g_s_.Next(y_hat, h, true));
+  if (post_filter_) {
+    post_filter_->Begin(w * kLatentPixels);
+    x_hat = post_filter_->Next(x_hat, true);
+  }
   const auto x = static_cast<uint32_t>(column * kLatentPixels), y = static_cast<uint32_t>(row * kLatentPixels);
   const Image original = head_.Window(x, y, std::min<uint32_t>(kErrorSide, head_.header().width - x),
                                       std::min<uint32_t>(kErrorSide, head_.header().height - y));
@@ -123,6 +132,7 @@ Result<double> SampledError::ErrorOf(int square) {
 
 uint64_t SampledError::Memory(const ModelData& model) {
   return Transform::Memory(model.g_s, model.latent_channels, kWindow, kWindow, SynthesisPrecision(), true) +
+         PostFilter::Memory(kWindow * kLatentPixels, kWindow * kLatentPixels, 1) +
          uint64_t{kErrorSide} * kErrorSide * 3;
 }
 

@@ -9,10 +9,12 @@
 #include <optional>
 #include <vector>
 
+#include "bitstream/container.h"
 #include "codec/coding_choice.h"
 #include "codec/entropy_model.h"
 #include "codec/error_map.h"
 #include "codec/model_data.h"
+#include "codec/post_filter.h"
 #include "codec/transform.h"
 #include "codec/workers.h"
 #include "lichen/status.h"
@@ -26,8 +28,9 @@ class SampledError {
   /// Borrows everything.
   /// head     holds all rows, of 8 bits a sample
   /// model    with g_s
+  /// header   of the file
   /// latents  of all of the picture
-  SampledError(const HeadRows& head, const ModelData& model, int quality_index, const Latents& latents,
+  SampledError(const HeadRows& head, const ModelData& model, const bitstream::Header& header, const Latents& latents,
                const ErrorMap& errors);
 
   struct Estimate {
@@ -49,8 +52,9 @@ class SampledError {
   const HeadRows& head_;
   const Latents& latents_;
   std::vector<float> step_;  // of quantisation, by channel, in sixteenths
-  Workers one_thread_{1};  // a square is too small for more
+  Workers one_thread_{1};    // a square is too small for more
   Transform g_s_;
+  std::optional<PostFilter> post_filter_;
   int columns_;                     // of squares
   std::vector<int> order_;          // of the squares, by likely error
   std::vector<double> cumulative_;  // chances, in that order

@@ -4,6 +4,8 @@
 #include <numeric>
 #include <utility>
 
+#include "codec/post_filter.h"
+
 namespace lichen {
 namespace {
 
@@ -27,10 +29,13 @@ std::vector<float> AverageSubPixels(const std::vector<float>& values, int out, i
 
 }  // namespace
 
-ScaledSynthesis SynthesisAtScale(const std::vector<FloatLayer>& g_s, int scale) {
+ScaledSynthesis SynthesisAtScale(const ModelData& model, int scale) {
+  const std::vector<FloatLayer>& g_s = model.g_s;
   constexpr int kRoughScale = 8;  // from this one on, residual blocks are left out
   using Type = FloatLayer::Type;
-  if (scale == 1) return {std::shared_ptr<const std::vector<FloatLayer>>(std::shared_ptr<void>(), &g_s), 1};
+  if (scale == 1 || PostFilterReach(model, scale) > 0) {
+    return {std::shared_ptr<const std::vector<FloatLayer>>(std::shared_ptr<void>(), &g_s), scale};
+  }
   const auto layers = std::make_shared<std::vector<FloatLayer>>();
   ScaledSynthesis scaled = {layers, scale};
   int pixels = 1;  // a side of one position of this layer

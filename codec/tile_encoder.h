@@ -12,6 +12,7 @@
 
 #include "codec/entropy_model.h"
 #include "codec/model_data.h"
+#include "codec/sample_windows.h"
 #include "codec/scratch.h"
 #include "codec/tiling.h"
 #include "codec/transform.h"
@@ -84,14 +85,15 @@ class TileEncoder {
 /// Encodes rows of tiles, several tiles at a time.
 class TileRowEncoder {
  public:
-  /// Borrows everything.
+  /// Borrows everything. windows: null, or what takes the latents of each tile
   TileRowEncoder(const ModelData& model, const TileGrid& grid, int quality_index, EntropyModel::Quantiser quantiser,
-                 Workers& workers)
+                 Workers& workers, SampleWindows* windows = nullptr)
       : model_(model),
         grid_(grid),
         quality_index_(quality_index),
         quantiser_(quantiser),
         workers_(workers),
+        windows_(windows),
         encoders_(workers.threads()) {}
 
   /// band: [rows of the tiles][grid width][M]. Calls consume(column, tile), which gives a Status, in order, from the
@@ -107,6 +109,7 @@ class TileRowEncoder {
       const SharedSides shared = {tile_row > 0, tile_row + 1 < grid_.rows(), i > 0, i + 1 < columns};
       tiles[i] = encoder->Encode(band + static_cast<size_t>(span.begin) * model_.latent_channels, grid_.width(), h,
                                  span.size(), shared);
+      if (windows_ && tiles[i].ok()) windows_->TakeLatents(grid_.Row(tile_row), span, encoder->latents());
     });
     for (int i = 0; i < columns; ++i) {
       if (!tiles[i].ok()) return tiles[i].status();
@@ -124,6 +127,7 @@ class TileRowEncoder {
   int quality_index_;
   EntropyModel::Quantiser quantiser_;
   Workers& workers_;
+  SampleWindows* windows_;
   std::vector<std::unique_ptr<TileEncoder>> encoders_;  // by lane
 };
 

@@ -491,8 +491,8 @@ TransformPrecision SynthesisPrecision() {
   return precision;
 }
 
-int MarginOf(Layers layers) {
-  int need = 0;
+int MarginOf(Layers layers, int reach) {
+  int need = reach;
   for (const FloatLayer* layer = layers.end(); layer-- != layers.begin();) {
     switch (layer->type) {
       case FloatLayer::Type::kConvolution:

@@ -124,7 +124,8 @@ class Transform {
 TransformPrecision SynthesisPrecision();
 
 /// Input positions on each side of a window that reach into its outputs: the receptive field's radius.
-int MarginOf(Layers layers);
+/// reach: outputs on each side that are needed with them
+int MarginOf(Layers layers, int reach = 0);
 
 /// Multiply-adds per input position of the layers.
 double MultiplyAdds(Layers layers);

@@ -519,10 +519,46 @@ TEST(ContainerTest, RejectsHeaderFieldsOutOfRange) {
   EXPECT_EQ(ParseChanged([](Header& h) { h.tile_size_log2 = 16; }).code(), StatusCode::kDamaged);
 }
 
+TEST(ContainerTest, BytesBehindTheLastFieldAreThePostFilter) {
+  EXPECT_TRUE(ParseContainer(SmallFile().data(), SmallFile().size())->header.post_filter.empty());
+  for (const size_t size : {1, 30, 255}) {
+    Header header = SmallHeader();
+    header.post_filter.assign(size, 0xA5);
+    Bytes head = Signature();
+    Append("HEAD", Head(SmallHeader(), header.post_filter), &head);
+    const Bytes file = WriteContainer(header, SmallTiles()).value();
+    ASSERT_GT(file.size(), head.size());
+    EXPECT_TRUE(std::equal(head.begin(), head.end(), file.begin())) << size;
+    const auto container = ParseContainer(file.data(), file.size());
+    ASSERT_TRUE(container.ok()) << container.status().message();
+    EXPECT_EQ(container->header.post_filter, header.post_filter);
+    EXPECT_EQ(container->header.tile_size_log2, header.tile_size_log2);
+    EXPECT_TRUE(CheckFile(file).ok());
+  }
+  Header header = SmallHeader();
+  header.post_filter.assign(256, 1);
+  ExpectError(WriteContainer(header, SmallTiles()).status(), StatusCode::kInvalidArgument,
+              "a post-filter of 256 bytes cannot be written, at most 255 expected");
+}
+
+TEST(ContainerTest, BlockTransformsHaveNoPostFilter) {
+  Header header = SmallHeader();
+  header.post_filter = {1};
+  ExpectError(WriteContainer(header, SmallTiles(), {}, Coding::kDct).status(), StatusCode::kInvalidArgument,
+              "a block transform has no post-filter");
+  const Bytes plain = WriteContainer(SmallHeader(), SmallTiles(), {}, Coding::kDct).value();
+  Bytes file = Signature();
+  Append("HEAD", Head(header, header.post_filter), &file);
+  file.insert(file.end(), plain.begin() + kSignatureSize + kSmallHeadSize, plain.end());
+  ExpectError(CheckFile(file), StatusCode::kDamaged,
+              "HEAD chunk: a post-filter, which a block transform does not have");
+}
+
 TEST(ContainerTest, RejectsHeadersOfTheWrongLength) {
   Bytes longer = Signature();
-  Append("HEAD", Head(SmallHeader(), {0}), &longer);
-  ExpectError(ParseHeader(longer.data(), longer.size()).status(), StatusCode::kDamaged, "HEAD chunk: 1 byte too many");
+  Append("HEAD", Head(SmallHeader(), Bytes(256, 1)), &longer);
+  ExpectError(ParseHeader(longer.data(), longer.size()).status(), StatusCode::kDamaged,
+              "HEAD chunk: 256 bytes behind the last field, at most 255 expected");
   Bytes shorter = Signature();
   Bytes payload = Head(SmallHeader());
   payload.pop_back();

@@ -13,11 +13,13 @@
 #include "bitstream/alpha.h"
 #include "bitstream/cdf.h"
 #include "bitstream/container.h"
+#include "bitstream/post_filter_code.h"
 #include "bitstream/rans.h"
 #include "codec/dct_tile.h"
 #include "codec/entropy_model.h"
 #include "codec/model_data.h"
 #include "codec/tiling.h"
+#include "edited_model.h"
 #include "lichen/codec.h"
 #include "mend_checksums.h"
 #include "test_data.h"
@@ -42,10 +44,17 @@ uint64_t Areas(uint64_t width, uint64_t height) {
   return ((width + kTile - 1) / kTile) * ((height + kTile - 1) / kTile);
 }
 
+/// The toy model with as large a post-filter as there can be.
+std::shared_ptr<const Model> WorkModel() {
+  static const std::shared_ptr<const Model> model =
+      test::ParseEdited([](test::OpenSection& decoder, test::OpenSection&) { decoder.AddPostFilter(64); }).value();
+  return model;
+}
+
 /// The basic blocks of one call of Decode.
 uint64_t Work(const Bytes& file, bool salvage, Status* status = nullptr) {
   DecodeOptions options;
-  options.model = test::ToyModel();
+  options.model = WorkModel();
   options.threads = 1;
   options.max_pixels = kMaxPixels;
   options.salvage = salvage;
@@ -72,10 +81,23 @@ std::vector<Bytes> CostlyDctTiles(const bitstream::Header& header, std::mt19937&
   return tiles;
 }
 
+/// A coefficient for each component, the last with as long a run of ones as fits.
+Bytes CostlyPostFilter(const ModelData& model) {
+  bitstream::PostFilterCoefficients coefficients;
+  coefficients.values.assign(model.post_filter.sizes.size(), 1);
+  Bytes bytes, longer;
+  while ((longer = bitstream::WritePostFilter(coefficients, model.post_filter.sizes)).size() <=
+         bitstream::kMaxPostFilterBytes) {
+    bytes = longer;
+    ++coefficients.values.back();
+  }
+  return bytes;
+}
+
 /// A sound file that costs as much as a sound one can: noise at the limits of what can be coded, so that next to all
 /// residuals are escaped, in the smallest tiles, and alpha that nothing predicts.
 Bytes CostlyFile(uint32_t width, uint32_t height, bitstream::Coding coding = bitstream::Coding::kLearned) {
-  const ModelData& model = DataOf(*test::ToyModel());
+  const ModelData& model = DataOf(*WorkModel());
   bitstream::Header header;
   header.model_id = model.id;
   header.width = width;
@@ -84,6 +106,7 @@ Bytes CostlyFile(uint32_t width, uint32_t height, bitstream::Coding coding = bit
   header.bit_depth = 16;
   header.quality_index = 896;
   header.tile_size_log2 = 6;
+  if (coding == bitstream::Coding::kLearned) header.post_filter = CostlyPostFilter(model);
 
   std::mt19937 random(7);
   const auto noise = [&random](size_t size) {
@@ -224,6 +247,27 @@ Bytes WithTiles(const Bytes& sound, const SizeOf& size_of, Next&& next) {
   attachments.alpha.assign(sound.begin() + static_cast<std::ptrdiff_t>(container.alpha.offset),
                            sound.begin() + static_cast<std::ptrdiff_t>(container.alpha.offset + container.alpha.size));
   return bitstream::WriteContainer(container.header, tiles, attachments, container.coding).value();
+}
+
+TEST_F(DecodingWorkTest, OtherPostFiltersCostNoMore) {
+  const Bytes sound = CostlyFile(100, 80);
+  const auto container = bitstream::ParseContainer(sound.data(), sound.size()).value();
+  const size_t at = 8 + 4 + 2 + 16;  // signature, type, length, fields of sides below 128
+  ASSERT_TRUE(std::equal(container.header.post_filter.begin(), container.header.post_filter.end(),
+                         sound.begin() + static_cast<std::ptrdiff_t>(at)));
+  std::mt19937 random(20261122);
+  for (int i = 0; i < 300; ++i) {
+    Bytes file = sound;
+    for (size_t k = 0; k < container.header.post_filter.size(); ++k) {
+      file[at + k] = static_cast<uint8_t>(i % 3 == 0 ? 0xFF : i % 3 == 1 ? random() : random() | random() | random());
+    }
+    file[at] = static_cast<uint8_t>(i);
+    file[at + container.header.post_filter.size() - 1] = static_cast<uint8_t>(random());
+    test::MendChecksums(&file);
+    Try(file, "post-filter " + std::to_string(i));
+  }
+  EXPECT_GT(errors_, 0u);
+  EXPECT_GT(pictures_, 0u);
 }
 
 TEST_F(DecodingWorkTest, OtherPayloadsCostNoMore) {

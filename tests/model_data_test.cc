@@ -2,89 +2,25 @@
 #include "codec/model_data.h"
 
 #include <gtest/gtest.h>
-#include <zstd.h>
 
 #include <cmath>
 #include <functional>
-#include <nlohmann/json.hpp>
 
-#include "bitstream/byte_writer.h"
-#include "bitstream/checksum.h"
+#include "bitstream/container.h"
+#include "bitstream/post_filter_code.h"
 #include "codec/fixed_point.h"
+#include "codec/transform.h"
+#include "edited_model.h"
 #include "test_data.h"
 
 namespace lichen {
 namespace {
 
+using test::Json;
+using test::OpenSection;
+using test::ParseEdited;
 using test::ReadTestFile;
 using test::ToyModel;
-
-using Json = nlohmann::json;
-
-uint32_t U32At(const std::vector<uint8_t>& bytes, size_t at) {
-  return bytes[at] | bytes[at + 1] << 8 | bytes[at + 2] << 16 | uint32_t{bytes[at + 3]} << 24;
-}
-
-/// A section of a model file, opened. [size, packed size, CRC-32, zstd frame of: text size, text, tensors]
-struct OpenSection {
-  Json json;
-  std::vector<uint8_t> tensors;
-  std::string placed;  // text that takes the place of the string "placed", where it cannot be made of Json
-
-  static OpenSection Take(const std::vector<uint8_t>& file, size_t* at) {
-    const size_t size = U32At(file, *at), packed = U32At(file, *at + 4);
-    std::vector<uint8_t> raw(size);
-    EXPECT_EQ(ZSTD_decompress(raw.data(), size, file.data() + *at + 12, packed), size);
-    *at += 12 + packed;
-    const auto end = raw.begin() + 4 + U32At(raw, 0);
-    return {Json::parse(raw.begin() + 4, end), {end, raw.end()}, ""};
-  }
-  void Append(std::vector<uint8_t>* file) const {
-    std::string text = json.dump();
-    const std::string place = "\"placed\"";
-    if (!placed.empty()) text.replace(text.find(place), place.size(), placed);
-    std::vector<uint8_t> raw;
-    bitstream::ByteWriter(&raw).WriteU32(static_cast<uint32_t>(text.size()));
-    raw.insert(raw.end(), text.begin(), text.end());
-    raw.insert(raw.end(), tensors.begin(), tensors.end());
-    std::vector<uint8_t> packed(ZSTD_compressBound(raw.size()));
-    packed.resize(ZSTD_compress(packed.data(), packed.size(), raw.data(), raw.size(), 1));
-    bitstream::ByteWriter writer(file);
-    writer.WriteU32(static_cast<uint32_t>(raw.size()));
-    writer.WriteU32(static_cast<uint32_t>(packed.size()));
-    writer.WriteU32(bitstream::Crc32(packed.data(), packed.size()));
-    writer.WriteBytes(packed.data(), packed.size());
-  }
-  /// Adds a gain layer of `channels`, every exponent `exponent`, before layer `at` of a transform.
-  void InsertGain(const char* transform, int at, int channels, int16_t exponent) {
-    json["tensors"]["added"] = {{"type", "s16"}, {"count", 8 * channels}, {"offset", tensors.size()}};
-    bitstream::ByteWriter writer(&tensors);
-    for (int i = 0; i < 8 * channels; ++i) writer.WriteU16(static_cast<uint16_t>(exponent));
-    json[transform].insert(json[transform].begin() + at, Json{{"type", "gain"}, {"name", "added"}});
-  }
-  /// Gives a convolution steps of 2^(exponent / 2048), of which `change` more than there are channels.
-  void AddSteps(Json& convolution, int16_t exponent, int change = 0) {
-    const int count = convolution["in"].get<int>() + change;
-    const std::string name = convolution["name"].get<std::string>() + ".step";
-    json["tensors"][name] = {{"type", "s16"}, {"count", count}, {"offset", tensors.size()}};
-    bitstream::ByteWriter writer(&tensors);
-    for (int i = 0; i < count; ++i) writer.WriteU16(static_cast<uint16_t>(exponent));
-    convolution["steps"] = true;
-  }
-};
-
-/// The toy model after a change, under sound checksums.
-Result<std::shared_ptr<const Model>> ParseEdited(const std::function<void(OpenSection&, OpenSection&)>& edit) {
-  const std::vector<uint8_t> toy = ReadTestFile("toy.lim");
-  constexpr size_t kFrontSize = 8 + 1 + 8;  // signature, version, id
-  size_t at = kFrontSize;
-  OpenSection decoder = OpenSection::Take(toy, &at), encoder = OpenSection::Take(toy, &at);
-  edit(decoder, encoder);
-  std::vector<uint8_t> file(toy.begin(), toy.begin() + kFrontSize);
-  decoder.Append(&file);
-  encoder.Append(&file);
-  return Model::Parse(file.data(), file.size());
-}
 
 TEST(ModelDataTest, DefaultModelKeepsToItsBudget) {
   const auto model = Model::Default();
@@ -272,6 +208,129 @@ TEST(ModelDataTest, StepsOfAnySizeGiveAPicture) {
     const auto file = Encode(test::SyntheticImage(20, 20), encode);
     ASSERT_TRUE(file.ok()) << file.status().message();
     EXPECT_TRUE(Decode(file->data(), file->size(), decode).ok());
+  }
+}
+
+TEST(ModelDataTest, AModelMayHaveAPostFilter) {
+  EXPECT_TRUE(DataOf(*ToyModel()).post_filter.mean.empty());
+  for (const size_t components : {0, 1, 32, 64}) {
+    const auto model = ParseEdited([&](OpenSection& d, OpenSection&) { d.AddPostFilter(components); });
+    ASSERT_TRUE(model.ok()) << model.status().message();
+    const PostFilterData& filter = DataOf(**model).post_filter;
+    EXPECT_EQ(filter.mean, std::vector<float>(8 * 50 * 3, 0.5f));
+    EXPECT_EQ(filter.components, std::vector<float>(components * 50 * 3, 0.5f));
+    EXPECT_EQ(filter.amplitude, std::vector<int16_t>(8, -2048));
+    EXPECT_EQ(filter.sizes, std::vector<int8_t>(components, -3));
+  }
+}
+
+TEST(ModelDataTest, PostFiltersThatDoNotFitAreDamage) {
+  const std::vector<std::pair<const char*, std::function<void(OpenSection&)>>> cases = {
+      {"too many components", [](OpenSection& d) { d.AddPostFilter(65); }},
+      {"other features", [](OpenSection& d) { d.json["post_filter"]["features"] = 49; }},
+      {"features that are no number", [](OpenSection& d) { d.json["post_filter"]["features"] = "50"; }},
+      {"no features", [](OpenSection& d) { d.json["post_filter"].erase("features"); }},
+      {"components below none", [](OpenSection& d) { d.json["post_filter"]["components"] = -1; }},
+      {"more components than there are", [](OpenSection& d) { d.json["post_filter"]["components"] = 5; }},
+      {"fewer components than there are", [](OpenSection& d) { d.json["post_filter"]["components"] = 3; }},
+      {"not described", [](OpenSection& d) { d.json["post_filter"] = nullptr; }},
+      {"a list",
+       [](OpenSection& d) {
+         d.json["post_filter"] = {50, 4};
+       }},
+      {"a mean for 7 anchors", [](OpenSection& d) { d.json["tensors"]["post_filter.mean"]["count"] = 7 * 50 * 3; }},
+      {"a component cut off",
+       [](OpenSection& d) { d.json["tensors"]["post_filter.components"]["count"] = 4 * 50 * 3 - 1; }},
+      {"no amplitude", [](OpenSection& d) { d.json["tensors"].erase("post_filter.amplitude"); }},
+      {"an amplitude too few", [](OpenSection& d) { d.json["tensors"]["post_filter.amplitude"]["count"] = 7; }},
+      {"a size too many", [](OpenSection& d) { d.AddTensor("post_filter.sizes", "s8", std::vector<uint16_t>(5)); }},
+      {"sizes of another type",
+       [](OpenSection& d) { d.AddTensor("post_filter.sizes", "s16", std::vector<uint16_t>(4)); }},
+      {"weights that are infinite", [](OpenSection& d) { d.AddPostFilter(4, OpenSection::kInfiniteHalf); }},
+  };
+  for (const auto& [what, edit] : cases) {
+    const auto parsed = ParseEdited([&](OpenSection& d, OpenSection&) {
+      d.AddPostFilter(4);
+      edit(d);
+    });
+    ASSERT_FALSE(parsed.ok()) << what;
+    EXPECT_EQ(parsed.status().code(), StatusCode::kDamaged) << what << ": " << parsed.status().message();
+  }
+}
+
+/// A model's own file of a picture, with other bytes for the post-filter.
+std::vector<uint8_t> WithPostFilter(const std::vector<uint8_t>& file, const std::vector<uint8_t>& post_filter) {
+  bitstream::Container container = bitstream::ParseContainer(file.data(), file.size()).value();
+  container.header.post_filter = post_filter;
+  std::vector<std::vector<uint8_t>> tiles;
+  for (const bitstream::TileSpan& tile : container.tiles) {
+    const auto begin = file.begin() + static_cast<std::ptrdiff_t>(tile.offset);
+    tiles.emplace_back(begin, begin + static_cast<std::ptrdiff_t>(tile.size));
+  }
+  return bitstream::WriteContainer(container.header, tiles).value();
+}
+
+TEST(ModelDataTest, PostFiltersOfAnySizeGiveAPicture) {
+  for (const uint16_t weight : {uint16_t{0}, OpenSection::kHalf, OpenSection::kLargestHalf}) {
+    for (const int16_t amplitude : {int16_t{-32768}, int16_t{-2048}, int16_t{32767}}) {
+      for (const int8_t size : {int8_t{-128}, int8_t{-3}, int8_t{127}}) {
+        const auto model =
+            ParseEdited([&](OpenSection& d, OpenSection&) { d.AddPostFilter(64, weight, amplitude, size); });
+        ASSERT_TRUE(model.ok()) << model.status().message();
+        EncodeOptions encode;
+        DecodeOptions decode;
+        encode.model = decode.model = *model;
+        encode.coding = Coding::kLearned;
+        const auto file = Encode(test::SyntheticImage(150, 130), encode);
+        ASSERT_TRUE(file.ok()) << file.status().message();
+        EXPECT_TRUE(Decode(file->data(), file->size(), decode).ok());
+        // Coefficients as large as there are.
+        bitstream::PostFilterCoefficients coefficients;
+        coefficients.values.assign(64, size == 127 ? 1 << 13 : 8);
+        const std::vector<uint8_t> bytes = bitstream::WritePostFilter(coefficients, DataOf(**model).post_filter.sizes);
+        ASSERT_LE(bytes.size(), bitstream::kMaxPostFilterBytes);
+        const std::vector<uint8_t> other = WithPostFilter(*file, bytes);
+        EXPECT_TRUE(Decode(other.data(), other.size(), decode).ok());
+      }
+    }
+  }
+}
+
+TEST(ModelDataTest, ARegionSeesWhatItsPostFilterReaches) {
+  // A g_s that looks at one position alone, so that nothing but the post-filter sees beyond a latent's 16 x 16 pixels.
+  const auto model = ParseEdited([&](OpenSection& d, OpenSection&) {
+    Json layers = Json::array();
+    for (const Json& layer : d.json["g_s"]) {
+      if (layer["type"] != "residual") layers.push_back(layer);
+    }
+    Json& last = layers[layers.size() - 2];
+    ASSERT_EQ(last["kernel"], 3);
+    last["kernel"] = 1;
+    last["name"] = "last";
+    std::vector<uint16_t> weights;
+    for (int i = 0; i < 48 * 16; ++i) weights.push_back(static_cast<uint16_t>(0x2C00 + i * 37 % 1024 + i % 2 * 0x8000));
+    d.AddTensor("last.weight", "f16", weights);
+    d.AddTensor("last.bias", "f16", std::vector<uint16_t>(48));
+    d.json["g_s"] = layers;
+    d.AddPostFilter(0, 0x3400);  // 0.25
+  });
+  ASSERT_TRUE(model.ok()) << model.status().message();
+  ASSERT_EQ(MarginOf(DataOf(**model).g_s), 0);
+  EncodeOptions encode;
+  DecodeOptions decode;
+  encode.model = decode.model = *model;
+  encode.coding = Coding::kLearned;
+  const auto file = Encode(test::SyntheticImage(200, 180), encode);
+  ASSERT_TRUE(file.ok()) << file.status().message();
+  const Image whole = Decode(file->data(), file->size(), decode).value();
+  for (const uint32_t at : {64u, 80u, 96u}) {
+    decode.region = {at, at, 16, 16};
+    const Image part = Decode(file->data(), file->size(), decode).value();
+    for (uint32_t y = 0; y < 16; ++y) {
+      const uint8_t *row = part.pixels.data() + y * part.RowBytes(),
+                    *same = whole.pixels.data() + (at + y) * whole.RowBytes() + at * 3;
+      EXPECT_EQ(std::vector<uint8_t>(row, row + 48), std::vector<uint8_t>(same, same + 48)) << at << ", row " << y;
+    }
   }
 }
 

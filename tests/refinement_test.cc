@@ -198,7 +198,8 @@ TEST(RefinementTest, MemoryIsLimited) {
   EncodeOptions options = Options(50, 1);
   options.threads = 1;
   options.max_memory_bytes =
-      EncodeMemory(DataOf(*Model::Default().value()), header, FastestPrecision(), options.threads, false);
+      EncodeMemory(DataOf(*Model::Default().value()), header, FastestPrecision(), options.threads, false,
+                   false);  // too small for a post-filter
   EXPECT_TRUE(Encode(photo, options).ok());
   options.effort = 2;
   EXPECT_EQ(Encode(photo, options).status().code(), StatusCode::kLimitExceeded);

@@ -59,10 +59,12 @@ Coded EncodeBothWays(const Image& image, double quality) {
                   .ok());
   coded.learned_error = SquaredError(image, Decode(learned.data(), learned.size(), {}).value());
   test::ImageRows source(image);
-  PictureRows rows(source, coded.header);
+  bitstream::Header of_blocks = coded.header;
+  of_blocks.post_filter.clear();
+  PictureRows rows(source, of_blocks);
   BlockErrors errors;
   errors.weights = LostDetail();
-  const std::vector<uint8_t> blocks = EncodeDct(rows, coded.header, options, &errors).value();
+  const std::vector<uint8_t> blocks = EncodeDct(rows, of_blocks, options, &errors).value();
   coded.dct_error = SquaredError(image, Decode(blocks.data(), blocks.size(), {}).value());
   coded.errors = MapErrors(errors, image);
   return coded;
@@ -120,8 +122,7 @@ class SampledErrorTest : public testing::Test {
     test::ImageRows source(image);
     HeadRows head(source);
     EXPECT_TRUE(head.ReadHead().ok());
-    SampledError sampled(head, DataOf(*Model::Default().value()), static_cast<int>(coded.header.quality_index),
-                         coded.latents, coded.errors);
+    SampledError sampled(head, DataOf(*Model::Default().value()), coded.header, coded.latents, coded.errors);
     return sampled.Measure(draws).value();
   }
 };

@@ -1,7 +1,7 @@
 """Writes a model file from averaged weights: python3 export.py NAME.weights.pt OUT.lim --name NAME [--tables T.json]
 
 The file is described in bitstream/FORMAT.md, "Model file". --tables takes the output of refit_tables.py; without it the
-entropy tables are Gaussian.
+entropy tables are Gaussian. --post-filter takes that of post_filter.py.
 """
 import argparse
 import copy
@@ -117,7 +117,17 @@ def describe_integer_network(section, name, layers):
     return described
 
 
-def decoder_section(net, integers, name, tables):
+def describe_post_filter(section, fitted):
+    """fitted: of post_filter.py"""
+    section.add('post_filter.mean', 'f16', fitted['mean'])
+    section.add('post_filter.components', 'f16', fitted['components'])
+    section.add('post_filter.amplitude', 's16', exponents(torch.log2(fitted['amplitude']), GAIN_UNIT))
+    # Rice codes are shortest where their remainder has about log2 of the mean of folded values.
+    section.add('post_filter.sizes', 's8', torch.log2(1.1 * fitted['deviation']).round())
+    return {'features': fitted['mean'].shape[1], 'components': len(fitted['components'])}
+
+
+def decoder_section(net, integers, name, tables, post_filter=None):
     s = Section()
     sizes = net.sizes
     s.json = {'name': name, 'latent_channels': sizes['M'], 'hyper_channels': sizes['Z'], 'feature_channels': sizes['P'],
@@ -133,6 +143,8 @@ def decoder_section(net, integers, name, tables):
     s.add('tables.radius', 'u16', [len(f) - 1 for f, _ in tables])
     s.add('tables.escape', 'u16', [e for _, e in tables])
     s.add('tables.frequency', 'u16', [v for f, _ in tables for v in f])
+    if post_filter:
+        s.json['post_filter'] = describe_post_filter(s, post_filter)
     return s
 
 
@@ -154,10 +166,10 @@ def encoder_section(net, integers):
     return s
 
 
-def model_file(net, name, tables=None):
+def model_file(net, name, tables=None, post_filter=None):
     """-> bytes of the model file, id as 16 hexadecimal digits"""
     integers = IntegerModel(net)
-    decoder = decoder_section(net, integers, name, tables or gaussian_frequencies()).bytes()
+    decoder = decoder_section(net, integers, name, tables or gaussian_frequencies(), post_filter).bytes()
     identity = hashlib.sha256(decoder).digest()[:8]
     encoder = encoder_section(net, integers).bytes()
     head = SIGNATURE + bytes([VERSION]) + identity
@@ -170,8 +182,10 @@ def main():
     arg.add_argument('out')
     arg.add_argument('--name', required=True)
     arg.add_argument('--tables', default='')
+    arg.add_argument('--post-filter', default='', help='output of post_filter.py; without it there is none')
     arg = arg.parse_args()
-    data, identity = model_file(load_average(arg.weights), arg.name, load_tables(arg.tables))
+    post_filter = torch.load(arg.post_filter) if arg.post_filter else None
+    data, identity = model_file(load_average(arg.weights), arg.name, load_tables(arg.tables), post_filter)
     with open(arg.out, 'wb') as f:
         f.write(data)
     print('%s: %d bytes, id %s' % (arg.out, len(data), identity))

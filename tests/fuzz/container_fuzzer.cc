@@ -12,7 +12,8 @@ constexpr uint64_t kMaxContent = 1 << 16;  // bytes of metadata or alpha that ar
 bool SameHeader(const Header& a, const Header& b) {
   return a.format_version == b.format_version && a.model_id == b.model_id && a.width == b.width &&
          a.height == b.height && a.colour_type == b.colour_type && a.bit_depth == b.bit_depth &&
-         a.quality_index == b.quality_index && a.tile_size_log2 == b.tile_size_log2;
+         a.quality_index == b.quality_index && a.tile_size_log2 == b.tile_size_log2 &&
+         a.post_filter == b.post_filter;
 }
 
 bool Inside(size_t offset, size_t length, size_t size) { return offset <= size && length <= size - offset; }

@@ -1,0 +1,431 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "codec/post_filter_fit.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstring>
+#include <utility>
+
+#include "bitstream/post_filter_code.h"
+#include "codec/dct_tile.h"
+#include "codec/fixed_point.h"
+#include "codec/post_filter.h"
+#include "codec/transform.h"
+#include "codec/vectorised.h"
+
+namespace lichen {
+namespace {
+
+constexpr int kFeatures = kPostFilterFeatures, kColours = 3;
+constexpr int kPixels = PostFilterRows::kPixels, kChunk = 2 * kPixels;  // pixels whose products are summed at a time
+constexpr uint64_t kLeastPixels = 1 << 14;
+// Latent positions at the sides of a window that count for nothing: what is around them is not known (SampledError).
+constexpr int kMargin = 1;
+constexpr int64_t kPixelsEnough = 1 << 16;  // rows are left out evenly where there are more
+// Added to the diagonal, in parts of the squared error, so that coefficients stay small that do next to nothing.
+constexpr double kRidge = 1e-3;
+// Windows do not show all of a large picture: of these the one is taken whose coefficients, found with every second
+// window, suit the others best.
+constexpr double kRidges[] = {kRidge, 0.01, 0.03, 0.1, 0.3, 1, 3};
+
+// Rows of pixels whose sums are taken together: they do not depend on the number of threads, and are added in order.
+constexpr int kBand = 64;
+
+/// What least squares need, sums over pixels.
+struct Sums {
+  std::vector<double> gram = std::vector<double>(kFeatures * kFeatures);  // of features, the lower triangle
+  std::vector<double> cross = std::vector<double>(kFeatures * kColours);  // of features and errors
+  double error = 0;                                                       // squared
+  double pixels = 0;
+
+  void Add(const Sums& other) {
+    for (size_t i = 0; i < gram.size(); ++i) gram[i] += other.gram[i];
+    for (size_t i = 0; i < cross.size(); ++i) cross[i] += other.cross[i];
+    error += other.error;
+    pixels += other.pixels;
+  }
+};
+
+bool IsGray(const bitstream::Header& header) { return header.colour_type <= 2; }
+
+/// count: a multiple of 64. Sums of their own for each of so many, so that none waits for the one before.
+LICHEN_VECTORISED
+float Product(const float* a, const float* b, int count) {
+  float sums[64] = {};
+  for (int k = 0; k < count; k += 64) {
+    for (int i = 0; i < 64; ++i) sums[i] += a[k + i] * b[k + i];
+  }
+  for (int half = 32; half >= 8; half /= 2) {
+    for (int i = 0; i < half; ++i) sums[i] += sums[half + i];
+  }
+  float sum = 0;
+  for (int i = 0; i < 8; ++i) sum += sums[i];
+  return sum;
+}
+
+/// Features and errors of pixels, until there are enough for a sum.
+class Collector {
+ public:
+  /// gray: decoders give the mean of R, G and B, whose error then counts for all three
+  explicit Collector(bool gray)
+      : gray_(gray), features_(size_t{kFeatures} * kChunk), errors_(size_t{kColours} * kChunk) {}
+
+  /// A row of pixels from `begin` on. x_hat: as g_s gives it; samples: of the picture, 0..65535
+  void AddRow(const PostFilterRows& around, const float* x_hat, const uint16_t* samples, int begin, int end) {
+    for (int x = begin; x < end; x += kPixels) {
+      const int pixels = std::min(kPixels, end - x);
+      float features[kFeatures * kPixels] = {};
+      around.Features(x, pixels, features);
+      for (int f = 0; f < kFeatures; ++f) {
+        float* to = features_.data() + f * kChunk + count_;
+        std::memcpy(to, features + f * kPixels, kPixels * sizeof(float));
+        std::fill(to + pixels, to + kPixels, 0.0f);
+      }
+      for (int c = 0; c < kColours; ++c) {
+        float* to = errors_.data() + c * kChunk + count_;
+        for (int i = 0; i < pixels; ++i) {
+          const float* colours = x_hat + (x + i) * kColours;
+          const float value = gray_ ? (colours[0] + colours[1] + colours[2]) / kColours : colours[c];
+          const float level = std::min(std::max(value, -0.5f), 0.5f);
+          to[i] = static_cast<float>(samples[(x + i) * kColours + c]) * (1.0f / 65535) - 0.5f - level;
+        }
+        std::fill(to + pixels, to + kPixels, 0.0f);
+      }
+      sums_.pixels += pixels;
+      count_ += kPixels;
+      if (count_ == kChunk) Sum();
+    }
+  }
+
+  const Sums& Finish() {
+    Sum();
+    return sums_;
+  }
+
+ private:
+  void Sum() {
+    for (int i = 0; i < kFeatures; ++i) {
+      const float* feature = features_.data() + i * kChunk;
+      for (int j = 0; j <= i; ++j) {
+        sums_.gram[i * kFeatures + j] += Product(feature, features_.data() + j * kChunk, count_);
+      }
+      for (int c = 0; c < kColours; ++c) {
+        sums_.cross[i * kColours + c] += Product(feature, errors_.data() + c * kChunk, count_);
+      }
+    }
+    for (int c = 0; c < kColours; ++c) {
+      const float* errors = errors_.data() + c * kChunk;
+      sums_.error += Product(errors, errors, count_);
+    }
+    count_ = 0;
+  }
+
+  bool gray_;
+  std::vector<float> features_, errors_;  // [feature or colour][kChunk]
+  int count_ = 0;
+  Sums sums_;
+};
+
+/// Sums over what counts of a window. The picture's pixels end at height and width.
+Status AddWindow(const SampleWindows::Window& window, const TileGrid& grid, const bitstream::Header& header,
+                 int row_step, const std::vector<float>& step_of_y, Transform& g_s, Workers& workers, Sums* sums) {
+  const int h = window.rows.size(), w = window.columns.size();
+  g_s.Begin(w);
+  float* y_hat = g_s.Input(h);
+  for (size_t i = 0; i < window.y_hat.size(); ++i) y_hat[i] = window.y_hat[i] * step_of_y[i % step_of_y.size()];
+  LICHEN_ASSIGN_OR_RETURN(const Strip x_hat, g_s.Next(y_hat, h, true));
+  const auto counted = [](Span span, int canvas, uint32_t picture) {
+    const int begin = span.begin > 0 ? kMargin * kLatentPixels : 0;
+    const int end = (span.size() - (span.end < canvas ? kMargin : 0)) * kLatentPixels;
+    return Span{begin, std::min(end, static_cast<int>(picture) - span.begin * kLatentPixels)};
+  };
+  const Span rows = counted(window.rows, grid.height(), header.height);
+  const Span columns = counted(window.columns, grid.width(), header.width);
+  if (rows.size() <= 0 || columns.size() <= 0) return Status();
+  const size_t pitch = static_cast<size_t>(w) * kLatentPixels * kColours;
+  std::vector<Sums> of_bands((rows.size() + kBand - 1) / kBand);
+  workers.ForEach(static_cast<int>(of_bands.size()), [&](int, int band) {
+    Collector collector(IsGray(header));
+    PostFilterRows around;
+    const int top = rows.begin + band * kBand, end = std::min(top + kBand, rows.end);
+    const int begin = (top + row_step - 1) / row_step * row_step;
+    const auto row = [&](int y) { return x_hat.rows + std::clamp(y, 0, h * kLatentPixels - 1) * pitch; };
+    for (int y = begin; y < end; y += row_step) {
+      around.Begin(row(y - 1), row(y), row(y + 1), w * kLatentPixels);
+      collector.AddRow(around, row(y), window.samples.data() + y * pitch, columns.begin, columns.end);
+    }
+    of_bands[band] = collector.Finish();
+  });
+  for (const Sums& band : of_bands) sums->Add(band);
+  return Status();
+}
+
+/// A quadratic function of the coefficients: c matrix c - 2 c side is the change of the squared error.
+struct Quadratic {
+  int n = 0;
+  std::vector<double> matrix, side;  // [n][n], [n]
+  double left = 0;                   // the squared error that the mean leaves
+
+  double Change(const std::vector<double>& c) const {
+    double sum = 0;
+    for (int k = 0; k < n; ++k) {
+      double through = -2 * side[k];
+      for (int l = 0; l < n; ++l) through += matrix[k * n + l] * c[l];
+      sum += c[k] * through;
+    }
+    return sum;
+  }
+
+  void Add(const Quadratic& other) {
+    for (size_t i = 0; i < matrix.size(); ++i) matrix[i] += other.matrix[i];
+    for (size_t i = 0; i < side.size(); ++i) side[i] += other.side[i];
+    left += other.left;
+  }
+
+  /// share: of the squared error
+  Quadratic WithRidge(double share) const {
+    Quadratic q = *this;
+    for (int k = 0; k < n; ++k) q.matrix[k * n + k] += share * left;
+    return q;
+  }
+};
+
+/// gray: as for Collector
+Quadratic ForCoefficients(const PostFilterData& filter, int quality_index, bool gray, Sums sums) {
+  const auto gram = [&](int i, int j) { return sums.gram[std::max(i, j) * kFeatures + std::min(i, j)]; };
+  constexpr int kWeights = kFeatures * kColours;
+  const auto times_gram = [&](const double* weights) {  // [feature][3]
+    std::vector<double> out(kWeights);
+    for (int i = 0; i < kFeatures; ++i) {
+      for (int j = 0; j < kFeatures; ++j) {
+        for (int c = 0; c < kColours; ++c) out[i * kColours + c] += gram(i, j) * weights[j * kColours + c];
+      }
+    }
+    return out;
+  };
+  const auto for_colours = [gray](std::vector<double> weights) {
+    for (size_t i = 0; gray && i < weights.size(); i += kColours) {
+      std::fill_n(weights.begin() + i, kColours, (weights[i] + weights[i + 1] + weights[i + 2]) / kColours);
+    }
+    return weights;
+  };
+  const std::vector<float> mean = PostFilterWeights(filter, quality_index, {});
+  const std::vector<double> exact = for_colours({mean.begin(), mean.end()}), moved = times_gram(exact.data());
+  Quadratic q;
+  q.left = sums.error;
+  for (int i = 0; i < kWeights; ++i) {
+    q.left += exact[i] * (moved[i] - 2 * sums.cross[i]);
+    sums.cross[i] -= moved[i];
+  }
+  q.left = std::max(q.left, 0.0);
+  q.n = static_cast<int>(filter.sizes.size());
+  q.matrix.resize(static_cast<size_t>(q.n) * q.n);
+  q.side.resize(q.n);
+  const double amplitude = GainsAtQuality(filter.amplitude, 1, quality_index)[0];
+  std::vector<std::vector<double>> components(q.n, std::vector<double>(kWeights));
+  for (int k = 0; k < q.n; ++k) {
+    for (int i = 0; i < kWeights; ++i) components[k][i] = amplitude * filter.components[size_t(k) * kWeights + i];
+    components[k] = for_colours(components[k]);
+  }
+  for (int k = 0; k < q.n; ++k) {
+    const std::vector<double> through = times_gram(components[k].data());
+    for (int l = 0; l <= k; ++l) {
+      double sum = 0;
+      for (int i = 0; i < kWeights; ++i) sum += through[i] * components[l][i];
+      q.matrix[k * q.n + l] = q.matrix[l * q.n + k] = sum;
+    }
+    for (int i = 0; i < kWeights; ++i) q.side[k] += components[k][i] * sums.cross[i];
+  }
+  return q;
+}
+
+/// What solves matrix * c = side: by conjugate gradients, as the matrix is positive.
+std::vector<double> Solve(const Quadratic& q) {
+  std::vector<double> c(q.n), residual = q.side, direction = q.side, moved(q.n);
+  const auto dot = [](const std::vector<double>& a, const std::vector<double>& b) {
+    double sum = 0;
+    for (size_t i = 0; i < a.size(); ++i) sum += a[i] * b[i];
+    return sum;
+  };
+  double square = dot(residual, residual);
+  const double enough = 1e-12 * square;
+  for (int step = 0; step < 4 * q.n && square > enough; ++step) {
+    for (int k = 0; k < q.n; ++k) {
+      moved[k] = 0;
+      for (int l = 0; l < q.n; ++l) moved[k] += q.matrix[k * q.n + l] * direction[l];
+    }
+    const double share = square / dot(direction, moved);
+    for (int k = 0; k < q.n; ++k) {
+      c[k] += share * direction[k];
+      residual[k] -= share * moved[k];
+    }
+    const double next = dot(residual, residual);
+    for (int k = 0; k < q.n; ++k) direction[k] = residual[k] + next / square * direction[k];
+    square = next;
+  }
+  return c;
+}
+
+/// The ridge with which one half tells most of the other; 0 if it tells nothing.
+double ChooseRidge(const std::array<Quadratic, 2>& halves) {
+  double chosen = 0, least = 0;
+  for (const double ridge : kRidges) {
+    double change = 0;
+    for (int i = 0; i < 2; ++i) change += halves[1 - i].Change(Solve(halves[i].WithRidge(ridge)));
+    if (change < least) {
+      least = change;
+      chosen = ridge;
+    }
+  }
+  return chosen;
+}
+
+/// The whole numbers that cost least at a precision: bits, and the change of the squared error, which is worth `weight`
+/// bits. One at a time moves to where the cost falls, until none does.
+class Rounding {
+ public:
+  Rounding(const Quadratic& q, const std::vector<int8_t>& sizes, double weight, int precision)
+      : q_(q), sizes_(sizes), weight_(weight), precision_(precision), step_(std::ldexp(1.0, -precision)) {}
+
+  /// Starts from `exact`. Returns the cost.
+  double Run(const std::vector<double>& exact) {
+    values_.assign(q_.n, 0);
+    through_.assign(q_.n, 0);
+    change_ = 0;
+    for (int k = 0; k < q_.n; ++k) {
+      if (!std::isfinite(exact[k])) continue;  // of a broken model
+      Move(k, static_cast<int>(std::lround(std::clamp(exact[k], -kMost, kMost) / step_)));
+    }
+    constexpr int kMostSweeps = 12;
+    bool moved = true;
+    for (int sweep = 0; sweep < kMostSweeps && moved; ++sweep) {
+      moved = false;
+      for (int k = q_.n - 1; k >= 0; --k) {
+        const int before = values_[k];
+        double best = weight_ * change_ + Bits();
+        int chosen = before;
+        for (const int value : {0, before - 1, before + 1}) {
+          if (value == before) continue;
+          const double change = change_ + ChangeOf(k, value);
+          values_[k] = value;
+          const double cost = weight_ * change + Bits();
+          values_[k] = before;
+          if (cost < best) {
+            best = cost;
+            chosen = value;
+          }
+        }
+        if (chosen != before) Move(k, chosen);
+        moved |= chosen != before;
+      }
+    }
+    return weight_ * change_ + Bits();
+  }
+
+  const std::vector<int>& values() const { return values_; }
+  /// That the values take.
+  size_t bytes() const { return static_cast<size_t>(Bits()) / 8; }
+
+ private:
+  static constexpr double kMost = 8;  // in size, of a coefficient: usual ones are below 1
+
+  /// How the squared error changes when value k becomes `value`.
+  double ChangeOf(int k, int value) const {
+    const double delta = (value - values_[k]) * step_;
+    return delta * (delta * q_.matrix[k * q_.n + k] + 2 * (through_[k] - q_.side[k]));
+  }
+
+  void Move(int k, int value) {
+    change_ += ChangeOf(k, value);
+    const double delta = (value - values_[k]) * step_;
+    for (int l = 0; l < q_.n; ++l) through_[l] += delta * q_.matrix[k * q_.n + l];
+    values_[k] = value;
+  }
+
+  /// Whole bytes, up to the last value that is not 0.
+  int Bits() const {
+    constexpr int kPrecisionBits = 4;
+    int bits = kPrecisionBits, needed = 0;
+    for (int k = 0; k < q_.n; ++k) {
+      bits += bitstream::PostFilterValueBits(values_[k], precision_, sizes_[k]);
+      if (values_[k] != 0) needed = bits;
+    }
+    return (needed + 7) / 8 * 8;
+  }
+
+  const Quadratic& q_;
+  const std::vector<int8_t>& sizes_;
+  double weight_;
+  int precision_;
+  double step_;
+  std::vector<int> values_;
+  std::vector<double> through_;  // matrix * coefficients
+  double change_ = 0;            // of the squared error
+};
+
+}  // namespace
+
+bool IsWorthAPostFilter(const ModelData& model, const bitstream::Header& header) {
+  return !model.post_filter.mean.empty() && uint64_t{header.width} * header.height >= kLeastPixels;
+}
+
+Result<std::vector<uint8_t>> FitPostFilter(const ModelData& model, const bitstream::Header& header,
+                                           const SampleWindows& samples, Workers& workers,
+                                           std::shared_ptr<TransformMemory> memory) {
+  const TileGrid grid(header);
+  const auto quality_index = static_cast<int>(header.quality_index);
+  Transform g_s(model.g_s, quality_index, SynthesisPrecision(), workers, std::move(memory));
+  const std::vector<float> step_of_y = TablesAtQuality(model, quality_index).inverse_gain_y;
+  int64_t positions = 0;
+  for (const SampleWindows::Window& window : samples.windows()) {
+    positions += int64_t{window.rows.size()} * window.columns.size();
+  }
+  const int64_t pixels_there = positions * kLatentPixels * kLatentPixels;
+  // Odd, so that rows of all places within blocks of 2, 4, 8 and 16 count, which err differently.
+  const int row_step = static_cast<int>(std::max<int64_t>(1, pixels_there / kPixelsEnough)) | 1;
+  std::array<Sums, 2> sums;  // of every second window
+  for (size_t i = 0; i < samples.windows().size(); ++i) {
+    LICHEN_RETURN_IF_ERROR(
+        AddWindow(samples.windows()[i], grid, header, row_step, step_of_y, g_s, workers, &sums[i % 2]));
+  }
+  const std::array<Quadratic, 2> halves = {ForCoefficients(model.post_filter, quality_index, IsGray(header), sums[0]),
+                                           ForCoefficients(model.post_filter, quality_index, IsGray(header), sums[1])};
+  Quadratic q = halves[0];
+  q.Add(halves[1]);
+  if (!(q.left > 0)) return std::vector<uint8_t>();  // nor where a broken model gave what is no number
+  const double ridge = samples.whole() ? kRidge : ChooseRidge(halves);
+  if (ridge == 0) return std::vector<uint8_t>();
+  q = q.WithRidge(ridge);
+  // Bits that the whole picture's squared error is worth. Lambda is for squared levels of 8 bits, means over samples.
+  const double scale = double{1} * header.width * header.height / (sums[0].pixels + sums[1].pixels);
+  const double weight = LambdaAtQuality(quality_index) * 255 * 255 / kColours * scale;
+  const std::vector<double> exact = Solve(q);
+  bitstream::PostFilterCoefficients chosen;
+  double least = 0;
+  for (int precision = 2; precision <= bitstream::kMaxPostFilterPrecision; ++precision) {
+    Rounding rounding(q, model.post_filter.sizes, weight, precision);
+    const double cost = rounding.Run(exact);
+    if (cost < least && rounding.bytes() <= bitstream::kMaxPostFilterBytes) {
+      least = cost;
+      chosen = {precision, rounding.values()};
+    }
+  }
+  while (!chosen.values.empty() && chosen.values.back() == 0) chosen.values.pop_back();
+  return bitstream::WritePostFilter(chosen, model.post_filter.sizes);
+}
+
+uint64_t PostFilterFitMemory(const ModelData& model, const TileGrid& grid, int threads) {
+  const uint64_t windows = SampleWindows::Memory(grid, model.latent_channels);
+  const bool whole = SampleWindows::AreWhole(grid);
+  const int h = whole ? grid.height() : SampleWindows::kSide, w = whole ? grid.width() : SampleWindows::kSide;
+  constexpr uint64_t kSums = (kFeatures + kColours) * kFeatures * sizeof(double);
+  const uint64_t bands = (uint64_t(h) * kLatentPixels + kBand - 1) / kBand * kSums;
+  const uint64_t rows = uint64_t{3} * kColours * (uint64_t(w) * kLatentPixels + 2) * sizeof(float);
+  const uint64_t chunk = uint64_t{kFeatures + kColours} * kChunk * sizeof(float);
+  constexpr uint64_t kCode = uint64_t{6} << 20;  // oneDNN's, for the layers of one more transform
+  return windows + Transform::Memory(model.g_s, model.latent_channels, h, w, SynthesisPrecision(), true) + bands +
+         kCode + uint64_t(threads) * (kSums + rows + chunk);
+}
+
+}  // namespace lichen

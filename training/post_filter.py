@@ -1,0 +1,195 @@
+"""Fits the post-filter: python3 post_filter.py NAME.weights.pt OUT.pt --data DIR [--valid DIR]
+
+The decoder adds to x_hat a sum of features of each pixel and its neighbours: bitstream/FORMAT.md, "Post-filter". The
+weights of the sum are a mean, which depends on the quality and corrects what g_s always gets wrong, and some components,
+of which an encoder sends the coefficients that suit the picture. Least squares for a picture, as in the adaptive loop
+filters of video codecs (Tsai et al. 2013), would take a number for each weight; components, which are chosen so that few
+of them do most of what least squares would, take a few bits each.
+
+Prints what it gains on other pictures.
+"""
+import argparse
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from data import Crops, list_pictures, read_names, read_picture
+from evaluate import load_average
+from model import QUALITY_ANCHORS
+
+FEATURES, COMPONENTS = 50, 32
+CLIP = 0.01
+YUV = np.array([[0.299, 0.587, 0.114], [-0.168736, -0.331264, 0.5], [0.5, -0.418688, -0.081312]], np.float32)
+DIRECTIONS = ((0, 1), (1, 0), (1, 1), (1, -1))  # dy, dx
+HALF_MAX = 65504.0
+MEAN_RIDGE, COMPONENT_RIDGE = 1e-4, 1e-3  # in parts of the mean of the diagonal
+
+
+def features(x_hat):
+    """x_hat float32 [3,H,W] in 0..1 -> [FEATURES,H,W]"""
+    planes = np.tensordot(YUV, x_hat - 0.5, 1)
+    y, u, v = planes
+    h, w = y.shape
+    padded = np.pad(planes, ((0, 0), (1, 1), (1, 1)), mode='edge')
+    polynomials = [np.ones_like(y), y, u, v, y * y, y * u, y * v, u * u, u * v, v * v, y * y * y, y * y * u, y * y * v,
+                   y * u * u, y * u * v, y * v * v, u * u * u, u * u * v, u * v * v, v * v * v]
+    second, clipped, activity = [], [], 0
+    for c in range(3):
+        for dy, dx in DIRECTIONS:
+            a, b = (padded[c, 1 + s * dy:1 + s * dy + h, 1 + s * dx:1 + s * dx + w] - planes[c] for s in (1, -1))
+            second.append(a + b)
+            clipped.append(np.clip(a, -CLIP, CLIP) + np.clip(b, -CLIP, CLIP))
+            activity += np.abs(a) + np.abs(b) if c == 0 else 0
+    laplacian = sum(second[:4])
+    mixed = [y * laplacian, activity, activity * u, activity * v, u * laplacian, v * laplacian]
+    return np.stack(polynomials + second + clipped + mixed)
+
+
+class Picture:
+    """What least squares need of a picture at a quality, means over its pixels.
+
+    gram: [FEATURES,FEATURES]; cross: of features and errors, [FEATURES,3]; error: squared, summed over R, G, B"""
+
+    def __init__(self, quality, gram, cross, error):
+        self.quality, self.gram, self.cross, self.error = quality, gram, cross, error
+
+    @staticmethod
+    def of(net, x, quality):
+        """x [3,H,W] in 0..1"""
+        with torch.no_grad():
+            x_hat = net(x[None], torch.tensor([quality]), train=False)[0][0].clamp(0, 1).numpy()
+        error = (x.numpy() - x_hat).reshape(3, -1)
+        f = features(x_hat).reshape(FEATURES, -1)
+        n = f.shape[1]
+        return Picture(quality, (f @ f.T).astype(float) / n, (f @ error.T).astype(float) / n,
+                       float((error ** 2).sum()) / n)
+
+    def without(self, weights):
+        """What is left to correct after `weights` [FEATURES,3]."""
+        done = 2 * (weights * self.cross).sum() - (weights * (self.gram @ weights)).sum()
+        return Picture(self.quality, self.gram, self.cross - self.gram @ weights, self.error - done)
+
+
+def hats(quality):
+    """The share of each anchor."""
+    at = quality * (QUALITY_ANCHORS - 1)
+    return np.maximum(0, 1 - np.abs(at - np.arange(QUALITY_ANCHORS)))
+
+
+def scales(squares):
+    """What makes features alike, which differ in size by orders of magnitude; squares: their means. Those that are always
+    0, as at an anchor whose qualities no picture has, stay so."""
+    return 1 / np.sqrt(np.maximum(squares, 1e-12 * squares.max()))
+
+
+def fit_mean(pictures):
+    """-> [QUALITY_ANCHORS,FEATURES,3], least relative squared error"""
+    n = QUALITY_ANCHORS * FEATURES
+    a, b = np.zeros((n, n)), np.zeros((n, 3))
+    for p in pictures:
+        share = hats(p.quality)
+        a += np.kron(np.outer(share, share), p.gram / p.error)
+        b += np.kron(share[:, None], p.cross / p.error)
+    scale = scales(np.diag(a))
+    a = a * scale[:, None] * scale + MEAN_RIDGE * np.eye(n)
+    return (scale[:, None] * np.linalg.solve(a, scale[:, None] * b)).reshape(QUALITY_ANCHORS, FEATURES, 3)
+
+
+def normal_equations(picture, components):
+    """-> matrix, right side for the coefficients; in parts of the picture's error"""
+    moved = np.einsum('fg,kgo->kfo', picture.gram, components)
+    return (np.einsum('kfo,lfo->kl', moved, components) / picture.error,
+            np.einsum('kfo,fo->k', components, picture.cross) / picture.error)
+
+
+def coefficients(picture, components, ridge=1e-4):
+    a, b = normal_equations(picture, components)
+    return np.linalg.solve(a + ridge * np.eye(len(b)), b)
+
+
+def fit_components(pictures, count, sweeps=5):
+    """One after the other: the component that, with a coefficient for each picture, leaves the least relative error.
+
+    pictures: amplitudes divided out -> [count,FEATURES,3], each 1 in mean relative squared error"""
+    spread = np.mean([p.gram / p.error for p in pictures], 0)
+    scale = scales(np.diag(spread))
+    spread = spread * np.outer(scale, scale)
+    values, vectors = np.linalg.eigh(spread)
+    whiten = vectors / np.sqrt(np.maximum(values, 1e-7)) * scale[:, None]  # components are found in whitened coordinates
+    grams = [whiten.T @ p.gram @ whiten / p.error for p in pictures]
+    crosses = [whiten.T @ p.cross / p.error for p in pictures]
+    found = np.zeros((0, FEATURES, 3))
+    left = crosses
+    for _ in range(count):
+        b = np.linalg.svd(np.stack([r.ravel() for r in left]), full_matrices=False)[2][0].reshape(FEATURES, 3)
+        for _ in range(sweeps):
+            c = [(b * r).sum() / ((b * (g @ b)).sum() + 1e-3) for g, r in zip(grams, left)]
+            a = sum(k * k * g for k, g in zip(c, grams))
+            b = np.linalg.solve(a + COMPONENT_RIDGE * np.trace(a) / FEATURES * np.eye(FEATURES),
+                                sum(k * r for k, r in zip(c, left)))
+            b /= np.sqrt(max(1e-12, np.mean([(b * (g @ b)).sum() for g in grams])))
+        found = np.concatenate([found, b[None]])
+        left = []
+        for g, r in zip(grams, crosses):
+            whole = Picture(0, g, r, 1.0)
+            left.append(r - g @ np.tensordot(coefficients(whole, found), found, 1))
+    return np.einsum('fg,kgo->kfo', whiten, found)
+
+
+def fit(pictures, count=COMPONENTS):
+    """-> mean [QUALITY_ANCHORS,FEATURES,3], amplitude [QUALITY_ANCHORS], components [count,FEATURES,3] and the standard
+    deviations of their coefficients [count]"""
+    shares = np.stack([hats(p.quality) for p in pictures])
+    logs = np.log([p.error for p in pictures]) / 2
+    amplitude = np.exp(np.linalg.lstsq(shares, logs, rcond=None)[0])
+    mean = fit_mean(pictures)
+    left = []
+    for p in pictures:
+        size = np.exp(hats(p.quality) @ np.log(amplitude))
+        p = p.without(np.tensordot(hats(p.quality), mean, 1))
+        left.append(Picture(p.quality, p.gram * size ** 2, p.cross * size, p.error))
+    components = np.clip(fit_components(left, count), -HALF_MAX, HALF_MAX)  # of features that are small in all pictures
+    deviation = np.std([coefficients(p, components, 1e-3) for p in left], 0)
+    return dict(mean=mean, amplitude=amplitude, components=components, deviation=deviation)
+
+
+def gains(pictures, post_filter, count):
+    """In dB, for each picture; coefficients are not rounded."""
+    out = []
+    for p in pictures:
+        size = np.exp(hats(p.quality) @ np.log(post_filter['amplitude']))
+        left = p.without(np.tensordot(hats(p.quality), post_filter['mean'], 1))
+        if count:
+            components = post_filter['components'][:count] * size
+            left = left.without(np.tensordot(coefficients(left, components), components, 1))
+        out.append(10 * np.log10(p.error / left.error))
+    return np.array(out)
+
+
+def main():
+    arg = argparse.ArgumentParser(description=__doc__)
+    arg.add_argument('weights')
+    arg.add_argument('out')
+    arg.add_argument('--data', nargs='+', required=True)
+    arg.add_argument('--valid', default='')
+    arg.add_argument('--exclude', default='', help='file with names of tiles to leave out, one a line')
+    arg.add_argument('--pictures', type=int, default=1200, help='crops, each at a quality drawn at random')
+    arg.add_argument('--crop', type=int, default=320)
+    arg = arg.parse_args()
+    if arg.pictures < 2 * QUALITY_ANCHORS:
+        raise SystemExit('--pictures: %d or more expected' % (2 * QUALITY_ANCHORS))
+    net = load_average(arg.weights, effort=1)  # the residuals that the encoder gives by default
+    crops = Crops(arg.data, arg.crop, 'cpu', read_names(arg.exclude))
+    pictures = [Picture.of(net, crops.batch(1)[0], float(torch.rand(1))) for _ in range(arg.pictures)]
+    post_filter = fit(pictures, min(COMPONENTS, arg.pictures // 2))  # of more, the last would have nothing left to do
+    torch.save({k: torch.from_numpy(v).float() for k, v in post_filter.items()}, arg.out)
+    if arg.valid:
+        for quality in (0.05, 0.5, 0.95):
+            others = [Picture.of(net, read_picture(f).float() / 255, quality) for f in list_pictures([arg.valid])[::4]]
+            print('quality %.2f:' % quality, ', '.join('%+.3f dB with %d' % (gains(others, post_filter, k).mean(), k)
+                                                       for k in (0, 4, 8, 16, 32)))
+
+
+if __name__ == '__main__':
+    main()
