@@ -209,7 +209,7 @@ TEST(TargetTest, RowsAreReadOnceForASizeAndAgainForAPsnr) {
   EncodeOptions by_size = ToyOptions(), by_psnr = ToyOptions();
   by_size.target_bytes = SizeAt(image, 77);
   by_psnr.quality = 77;
-  by_psnr.target_psnr = PsnrOf(*Encode(image, by_psnr), image);
+  by_psnr.target_psnr = PsnrOf(*Encode(image, by_psnr), image) - 0.05;  // the toy model's PSNR jumps
   for (const EncodeOptions& options : {by_size, by_psnr}) {
     const std::vector<uint8_t> expected = *Encode(image, options);
     CountingSource once(image, false), again(image, true);
