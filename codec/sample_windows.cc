@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "codec/fixed_point.h"
+#include "codec/view.h"
 
 namespace lichen {
 namespace {
@@ -21,11 +22,6 @@ Span Place(int i, int count, int size) {
   return {begin, begin + side};
 }
 
-Span Common(Span a, Span b) {
-  const int begin = std::max(a.begin, b.begin);
-  return {begin, std::max(begin, std::min(a.end, b.end))};
-}
-
 }  // namespace
 
 SampleWindows::SampleWindows(const TileGrid& grid, int latent_channels, bool quick)
@@ -34,9 +30,8 @@ SampleWindows::SampleWindows(const TileGrid& grid, int latent_channels, bool qui
     windows_.push_back({{0, height_}, {0, width_}, {}, {}});
   } else {
     const int64_t area = int64_t{height_} * width_;
-    const int count = quick ? static_cast<int>(std::min<int64_t>(
-                                  std::max<int64_t>(area / kPositionsPerQuickWindow, kFewestWindows), kWindows))
-                            : kWindows;
+    const int64_t quick_windows = std::max<int64_t>(area / kPositionsPerQuickWindow, kFewestWindows);
+    const int count = quick ? static_cast<int>(std::min<int64_t>(quick_windows, kWindows)) : kWindows;
     const double aspect = std::sqrt(static_cast<double>(height_) / width_ * count);
     const int rows = std::clamp(static_cast<int>(std::lround(aspect)), 1, std::clamp(height_ / kSide, 1, count));
     const int columns = std::clamp(count / rows, 1, std::max(1, width_ / kSide));
@@ -67,6 +62,7 @@ void SampleWindows::TakePixels(const PictureRows& picture, Span rows) {
 void SampleWindows::TakeLatents(Span rows, Span columns, const Latents& latents) {
   for (Window& window : windows_) {
     const Span v_range = Common(rows, window.rows), u_range = Common(columns, window.columns);
+    if (u_range.size() <= 0) continue;
     for (int v = v_range.begin; v < v_range.end; ++v) {
       const size_t from = (static_cast<size_t>(v - rows.begin) * columns.size() + u_range.begin - columns.begin);
       const size_t to =

@@ -21,6 +21,16 @@ inline Image Photograph(uint32_t left, uint32_t top, uint32_t width, uint32_t he
   return part;
 }
 
+/// The green of a picture of 8 bits.
+inline Image GrayOf(const Image& image) {
+  Image gray;
+  gray.width = image.width;
+  gray.height = image.height;
+  gray.channels = 1;
+  for (size_t i = 0; i < image.pixels.size(); i += 3) gray.pixels.push_back(image.pixels[i + 1]);
+  return gray;
+}
+
 }  // namespace lichen::test
 
 #endif  // LICHEN_TESTS_PHOTOGRAPH_H_

@@ -38,15 +38,6 @@ Image LargePicture() {
   return large;
 }
 
-Image GrayOf(const Image& image) {
-  Image gray;
-  gray.width = image.width;
-  gray.height = image.height;
-  gray.channels = 1;
-  for (size_t i = 0; i < image.pixels.size(); i += 3) gray.pixels.push_back(image.pixels[i + 1]);
-  return gray;
-}
-
 /// The same in 16 bits, with some noise in the lower 8.
 Image DeepOf(const Image& image) {
   Image deep = image;
@@ -155,7 +146,7 @@ TEST_F(PostFilterFitTest, SoTheyAreForRefinedLatents) {
 }
 
 TEST_F(PostFilterFitTest, SoTheyAreForGrayPictures) {
-  ExpectGain(GrayOf(test::Photograph(20, 30, 400, 330)), Options(60));
+  ExpectGain(test::GrayOf(test::Photograph(20, 30, 400, 330)), Options(60));
 }
 
 TEST_F(PostFilterFitTest, SoTheyAreFor16Bits) { ExpectGain(DeepOf(test::Photograph(20, 30, 300, 230)), Options(60)); }

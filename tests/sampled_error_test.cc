@@ -18,15 +18,6 @@ namespace {
 /// A part of the photograph.
 Image Photo(uint32_t width, uint32_t height) { return test::Photograph(30, 40, width, height); }
 
-Image GrayOf(const Image& image) {
-  Image gray;
-  gray.width = image.width;
-  gray.height = image.height;
-  gray.channels = 1;
-  for (size_t i = 0; i < image.pixels.size(); i += 3) gray.pixels.push_back(image.pixels[i + 1]);
-  return gray;
-}
-
 double SquaredError(const Image& a, const Image& b) {
   double sum = 0;
   for (size_t i = 0; i < a.pixels.size(); ++i) sum += std::pow(double{1} * a.pixels[i] - b.pixels[i], 2);
@@ -73,7 +64,7 @@ Coded EncodeBothWays(const Image& image, double quality) {
 TEST(ErrorMapTest, KnowsTheErrorOfTheDecodedBlocks) {
   for (const double quality : {50, 80, 100}) {
     for (const bool gray : {false, true}) {
-      const Image photo = Photo(213, 150), image = gray ? GrayOf(photo) : photo;
+      const Image photo = Photo(213, 150), image = gray ? test::GrayOf(photo) : photo;
       const Coded coded = EncodeBothWays(image, quality);
       EXPECT_EQ(coded.errors.columns, 4);
       EXPECT_EQ(coded.errors.rows, 3);
@@ -129,7 +120,7 @@ class SampledErrorTest : public testing::Test {
 
 TEST_F(SampledErrorTest, AllSquaresGiveTheErrorOfTheDecodedPicture) {
   for (const bool gray : {false, true}) {
-    const Image photo = Photo(213, 150), image = gray ? GrayOf(photo) : photo;
+    const Image photo = Photo(213, 150), image = gray ? test::GrayOf(photo) : photo;
     const Coded coded = EncodeBothWays(image, 80);
     const SampledError::Estimate all = Measure(image, coded, 16);  // of 12 squares
     EXPECT_EQ(all.draws, 0);
