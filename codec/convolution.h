@@ -40,7 +40,7 @@ TransformPrecision FastestPrecision();
 void FloatToBfloat16(const float* src, size_t count, uint16_t* dst);
 void FloatToBfloat16(const float* src, size_t count, uint16_t* dst, Workers& workers);
 
-/// A convolution of one shape of weights for pictures of any size; primitives are made once for every size. Where data
+/// A convolution of one shape of weights for pictures of any size; primitives are made once for every width. Where data
 /// has steps, it takes integers (rounded_convolution.h): bytes with kInt8, floats that hold them with kFloat32.
 class FloatConvolution {
  public:
@@ -62,9 +62,8 @@ class FloatConvolution {
 
   /// src: [rows.h][w][in], floats, bfloat16 or bytes by precision; dst: [rows' outputs][ceil(w/stride)][out], where the
   /// outputs of rows are (top + h + bottom - kernel) / stride + 1. Workers share the rows.
-  /// many_follow: rows of the same number will; else there are as few pieces as workers, since each height takes a
-  /// primitive of its own. errors: kOutOfMemory, kInternal
-  Status Run(const void* src, const Rows& rows, int w, void* dst, Workers& workers, bool many_follow);
+  /// errors: kOutOfMemory, kInternal
+  Status Run(const void* src, const Rows& rows, int w, void* dst, Workers& workers);
 
  private:
   struct State;

@@ -29,6 +29,9 @@ const dnnl::engine& Cpu() {
 
 /// Multiply-adds that one thread does at a time, where there are many: 0.2 to 0.5 ms.
 constexpr int64_t kPieceWork = int64_t{1} << 25;
+/// Outputs of a convolution's primitive, if a canvas has so many: in whole rows. More make it no faster, but with AMX
+/// oneDNN 2.6 writes code for all of them, which takes it up to 50 ms.
+constexpr int kLeastOutputs = 64;
 
 /// Size and zero padding of a source.
 struct Shape {
@@ -94,24 +97,36 @@ class Lane {
  public:
   Lane() : stream_(Cpu()) {}
 
+  /// The same primitive again and again is the quickest.
   void Execute(const Prepared& p, const void* src, void* dst) {
-    void* source = const_cast<void*>(src);  // oneDNN has no pointer to const; sources are not written
-    std::unordered_map<int, memory> arguments = {
-        {DNNL_ARG_SRC, memory(p.source, Cpu(), source)},
-        {DNNL_ARG_WEIGHTS, p.weights},
-        {DNNL_ARG_DST, memory(p.destination, Cpu(), dst)},
-        {DNNL_ARG_SCRATCHPAD, memory(p.scratchpad, Cpu(), scratchpad_.Reserve(p.scratchpad.get_size()))}};
-    if (p.bias) arguments.emplace(DNNL_ARG_BIAS, p.bias);
-#if LICHEN_ONEDNN_3
-    if (p.scales) arguments.emplace(DNNL_ARG_ATTR_SCALES | DNNL_ARG_WEIGHTS, p.scales);
-#endif
-    p.primitive.execute(stream_, arguments);
+    if (&p != last_) Take(p);
+    source_.set_data_handle(const_cast<void*>(src));  // oneDNN has no pointer to const; sources are not written
+    destination_.set_data_handle(dst);
+    p.primitive.execute(stream_, arguments_);
     stream_.wait();
   }
 
  private:
+  void Take(const Prepared& p) {
+    last_ = nullptr;
+    source_ = memory(p.source, Cpu(), nullptr);
+    destination_ = memory(p.destination, Cpu(), nullptr);
+    arguments_ = {{DNNL_ARG_SRC, source_},
+                  {DNNL_ARG_WEIGHTS, p.weights},
+                  {DNNL_ARG_DST, destination_},
+                  {DNNL_ARG_SCRATCHPAD, memory(p.scratchpad, Cpu(), scratchpad_.Reserve(p.scratchpad.get_size()))}};
+    if (p.bias) arguments_.emplace(DNNL_ARG_BIAS, p.bias);
+#if LICHEN_ONEDNN_3
+    if (p.scales) arguments_.emplace(DNNL_ARG_ATTR_SCALES | DNNL_ARG_WEIGHTS, p.scales);
+#endif
+    last_ = &p;
+  }
+
   dnnl::stream stream_;
   Scratch<uint8_t> scratchpad_;
+  const Prepared* last_ = nullptr;  // what the rest is for
+  memory source_, destination_;
+  std::unordered_map<int, memory> arguments_;
 };
 
 /// What becomes of the sums of a convolution, in this order: scale, + dst, leaky ReLU, round.
@@ -327,26 +342,40 @@ FloatConvolution::FloatConvolution(const FloatConvolutionData& data, const Optio
 FloatConvolution::~FloatConvolution() = default;
 FloatConvolution::FloatConvolution(FloatConvolution&&) noexcept = default;
 
-Status FloatConvolution::Run(const void* src, const Rows& rows, int w, void* dst, Workers& workers, bool many_follow) {
+Status FloatConvolution::Run(const void* src, const Rows& rows, int w, void* dst, Workers& workers) {
   State& s = *state_;
   const Geometry& g = s.geometry;
   const Shape whole = {rows.h, w, rows.top, rows.bottom};
-  const int outputs = g.OutputRows(whole);
+  const int outputs = g.OutputRows(whole), columns = g.Columns(whole);
   const size_t from_row = static_cast<size_t>(w) * g.in * memory::data_type_size(s.input);
-  const size_t to_row = static_cast<size_t>(g.Columns(whole)) * g.out * memory::data_type_size(s.output);
-  const int64_t row_work = int64_t{g.Columns(whole)} * g.out * g.in * g.kernel * g.kernel;
-  // Where many follow, pieces do not depend on the number of workers.
-  const int share = many_follow ? static_cast<int>(kPieceWork / row_work) : (outputs - 1) / workers.threads() + 1;
-  const int piece = std::clamp(share, 1, outputs);
+  const size_t to_row = static_cast<size_t>(columns) * g.out * memory::data_type_size(s.output);
+  const int step = std::min(outputs, (kLeastOutputs - 1) / columns + 1), taken = (step - 1) * g.stride + g.kernel;
+  // Of such steps are the pieces that workers share.
+  const int64_t step_work = int64_t{step} * columns * g.out * g.in * g.kernel * g.kernel;
+  const int steps = (outputs - 1) / step + 1, share = (steps - 1) / workers.threads() + 1;
+  const int piece = static_cast<int>(std::clamp<int64_t>(kPieceWork / step_work, 1, share));
   if (s.lanes.size() < static_cast<size_t>(workers.threads())) s.lanes.resize(workers.threads());
-  return workers.TryEach((outputs - 1) / piece + 1, [&](int lane, int i) {
-    const int begin = i * piece, end = std::min(begin + piece, outputs);
-    const int first = begin * g.stride - rows.top, stop = (end - 1) * g.stride + g.kernel - rows.top;  // with zeros
-    const int top = std::max(0, -first), bottom = std::max(0, stop - rows.h);
+  return workers.TryEach((steps - 1) / piece + 1, [&](int lane, int i) {
+    const int end = std::min((i + 1) * piece * step, outputs);
     try {
-      const Prepared& prepared = s.PreparedFor({stop - bottom - (first + top), w, top, bottom});
-      s.lanes[lane].Execute(prepared, static_cast<const uint8_t*>(src) + (first + top) * from_row,
-                            static_cast<uint8_t*>(dst) + begin * to_row);
+      const Prepared& prepared = s.PreparedFor({taken, w, 0, 0});
+      for (int begin = i * piece * step; begin < end; begin += step) {
+        const int first = begin * g.stride - rows.top, top = std::max(0, -first);
+        const auto* from = static_cast<const uint8_t*>(src) + (first + top) * from_row;
+        uint8_t* to = static_cast<uint8_t*>(dst) + begin * to_row;
+        if (top == 0 && first + taken <= rows.h && begin + step <= outputs) {
+          s.lanes[lane].Execute(prepared, from, to);
+          continue;
+        }
+        // What it lacks at the top or the bottom is put there, so that one primitive does for all rows.
+        const int stop = std::min(taken, rows.h - first);
+        std::vector<uint8_t> source(taken * from_row), destination(step * to_row);
+        std::copy_n(from, (stop - top) * from_row, source.data() + top * from_row);
+        const size_t size = std::min(step, outputs - begin) * to_row;
+        std::copy_n(to, size, destination.data());  // it may add to that
+        s.lanes[lane].Execute(prepared, source.data(), destination.data());
+        std::copy_n(destination.data(), size, to);
+      }
     } catch (const dnnl::error& error) {
       if (error.status == dnnl_out_of_memory)
         return Status(StatusCode::kOutOfMemory, "not enough memory for a convolution");

@@ -121,7 +121,8 @@ class Encoder {
     if (g_a_) g_a_->Begin(grid_.width() * (kLatentPixels / analysis_.g_a().stride));
     strips_ = Strips({0, grid_.height()}, step, margin_);
     const bool refine = Refines(options_);
-    band_.Reserve((refine ? grid_.height() : std::min(most, grid_.height())) * BandRow());
+    band_size_ = (refine ? grid_.height() : std::min(most, grid_.height())) * BandRow();
+    band_.Reserve(band_size_);
     std::vector<std::vector<uint8_t>> tiles;
     if (refine) {
       LICHEN_ASSIGN_OR_RETURN(tiles, EncodeRefined());
@@ -131,6 +132,8 @@ class Encoder {
     if (windows_) {
       LICHEN_ASSIGN_OR_RETURN(header_.post_filter,
                               FitPostFilter(model_, header_, *windows_, workers_, analysis_.memory()));
+      fitted_ = true;
+      LICHEN_RETURN_IF_ERROR(Report(coded_));
     }
     LICHEN_ASSIGN_OR_RETURN(const bitstream::Attachments* attachments,
                             analysis_.Attach(options_.strip_metadata, &header_.colour_type));
@@ -143,26 +146,45 @@ class Encoder {
   const bitstream::Header& header() const { return header_; }
 
  private:
-  /// Row of tiles by row, as the latents come.
+  /// Row of tiles by row, as the latents come: while one is coded, g_a works on the next.
   Result<std::vector<std::vector<uint8_t>>> EncodeRows() {
     std::vector<std::vector<uint8_t>> tiles;
+    LICHEN_RETURN_IF_ERROR(FillBand(grid_.Row(0).size()));
     for (int row = 0; row < grid_.rows(); ++row) {
       const int h = grid_.Row(row).size();
-      while (band_rows_ < h) LICHEN_RETURN_IF_ERROR(AnalyseStrip(strips_[next_strip_++]));
-      LICHEN_RETURN_IF_ERROR(tiles_.Encode(band_.data(), row, [&](int column, std::vector<uint8_t> tile) {
-        tiles.push_back(std::move(tile));
-        coded_ += Area(grid_.Row(row), grid_.Column(column));
-        return Report(coded_);
-      }));
+      coded_band_.Swap(band_);
       band_rows_ -= h;
-      std::memmove(band_.data(), band_.data() + h * BandRow(), band_rows_ * BandRow() * sizeof(float));
+      if (row + 1 < grid_.rows()) {
+        std::memcpy(band_.Reserve(band_size_), coded_band_.data() + h * BandRow(),
+                    band_rows_ * BandRow() * sizeof(float));
+      }
+      Status coded, filled;
+      workers_.Both(
+          [&] {
+            coded = tiles_.Encode(coded_band_.data(), row, [&](int, std::vector<uint8_t> tile) {
+              tiles.push_back(std::move(tile));
+              return Status();
+            });
+          },
+          [&] {
+            if (row + 1 < grid_.rows()) filled = FillBand(grid_.Row(row + 1).size());
+          });
+      LICHEN_RETURN_IF_ERROR(filled);
+      LICHEN_RETURN_IF_ERROR(coded);
+      coded_ += Area(grid_.Row(row), {0, grid_.width()});
+      LICHEN_RETURN_IF_ERROR(Report(coded_));
     }
     return tiles;
   }
 
+  Status FillBand(int rows) {
+    while (band_rows_ < rows) LICHEN_RETURN_IF_ERROR(AnalyseStrip(strips_[next_strip_++]));
+    return Status();
+  }
+
   /// Once all latents are there: what is around a tile is seen, too.
   Result<std::vector<std::vector<uint8_t>>> EncodeRefined() {
-    while (next_strip_ < strips_.size()) LICHEN_RETURN_IF_ERROR(AnalyseStrip(strips_[next_strip_++]));
+    LICHEN_RETURN_IF_ERROR(FillBand(grid_.height()));
     const RefinementCanvas picture = {analysis_.samples(),
                                       band_.data(),
                                       grid_.height(),
@@ -185,8 +207,11 @@ class Encoder {
 
   /// coded: the share of the canvas
   Status Report(double coded) const {
-    const double analysis = Refines(options_) ? 0.02 : 0.7;
-    const double done = std::min(1.0, analysis * analysed_ + (1 - analysis) * coded);  // sums of shares may round up
+    const double analysis = Refines(options_) ? 0.02 : 0.7, left = !windows_ || fitted_ ? 0
+                                                                   : Refines(options_)  ? 0.01
+                                                                                        : 0.1;
+    // Sums of shares may round up.
+    const double done = (1 - left) * std::min(1.0, analysis * analysed_ + (1 - analysis) * coded);
     if (options_.progress && !options_.progress(done)) return Status(StatusCode::kCancelled, "cancelled");
     return Status();
   }
@@ -219,9 +244,11 @@ class Encoder {
   std::unique_ptr<RefinedTiles> refined_;
   int margin_;                       // latent positions
   double analysed_ = 0, coded_ = 0;  // shares of the canvas
+  bool fitted_ = false;              // the post-filter
   std::vector<Span> strips_;
   size_t next_strip_ = 0;
-  Scratch<float> band_;  // [band_rows_][grid width][M], from the next row of tiles on
+  Scratch<float> band_, coded_band_;  // [band_rows_][grid width][M], from the next row of tiles on; that being coded
+  size_t band_size_ = 0;
   int band_rows_ = 0;
 };
 
@@ -331,13 +358,12 @@ Result<std::vector<uint8_t>> EncodeEitherToTarget(RowSource& source, const Encod
   return blocks.ok() || tell_of_blocks || blocks.status().code() == StatusCode::kCancelled ? blocks : learned;
 }
 
+using LoadedModel = std::future<Result<std::shared_ptr<const Model>>>;
+
 /// A picture for which IsChosenWhole: by the block transform, and unless that is surely the better by the networks,
-/// too. head: holds all rows; kept: as above
+/// too. head: holds all rows; loading: of all parts; kept: as above
 Result<std::vector<uint8_t>> EncodeWhole(const HeadRows& head, const EncodeOptions& options,
-                                         const bitstream::Header& header, uint64_t kept) {
-  // Neither loading a model nor one tile of blocks can use a second thread.
-  auto loading = std::async(options.threads == 1 ? std::launch::deferred : std::launch::async,
-                            [] { return DefaultModel(ModelParts::kAll); });
+                                         const bitstream::Header& header, LoadedModel loading, uint64_t kept) {
   EncodeOptions part = options;
   part.progress = PartOf(options.progress, 0, 0.2);
   BlockErrors errors;
@@ -379,15 +405,20 @@ Result<std::vector<uint8_t>> EncodeEither(RowSource& source, const EncodeOptions
                                           const bitstream::Header& header) {
   const uint64_t kept = HeadMemory(source.header());
   LICHEN_RETURN_IF_ERROR(CheckMemory(kept, options.max_memory_bytes, "encoding"));
+  // Loading a model takes one thread, and so do reading rows and one tile of blocks. Both codings may be made of a
+  // whole.
+  const ModelParts parts = IsChosenWhole(header) ? ModelParts::kAll : PartsFor(options);
+  LoadedModel loading = std::async(options.threads == 1 ? std::launch::deferred : std::launch::async,
+                                   [parts] { return DefaultModel(parts); });
   HeadRows head(source);
   LICHEN_RETURN_IF_ERROR(head.ReadHead());
   Coding coding = Coding::kLearned;
   if (IsWorthATrial(head, options.quality)) {
-    if (IsChosenWhole(header)) return EncodeWhole(head, options, header, kept);
+    if (IsChosenWhole(header)) return EncodeWhole(head, options, header, std::move(loading), kept);
     LICHEN_ASSIGN_OR_RETURN(coding, ChooseCoding(head, options));
   }
   if (coding == Coding::kDct) return EncodeBlocks(head, options, header, kept);
-  LICHEN_ASSIGN_OR_RETURN(const std::shared_ptr<const Model> model, DefaultModel(PartsFor(options)));
+  LICHEN_ASSIGN_OR_RETURN(const std::shared_ptr<const Model> model, loading.get());
   return EncodeLearned(head, options, header, DataOf(*model), kept);
 }
 

@@ -68,6 +68,8 @@ struct EntropyModel::Writer {
   const RateDistortion *rate_distortion, *at_sides, *of_z;  // may be null, all
   SharedSides shared;
   bitstream::RansEncoder& rans;
+  std::vector<float> exact = {};
+  std::vector<int32_t> rounded = {};
 
   void Prefetch(size_t at, int count) const { lichen::Prefetch<0>(y + at, count); }
   int32_t CodeZ(int table, size_t at) {
@@ -80,13 +82,16 @@ struct EntropyModel::Writer {
   void CodeY(const int32_t* list, int coded, const int32_t* index, const int32_t* mean, size_t at, int count,
              bool on_side, int32_t* residual) {
     const RateDistortion* choice = on_side ? at_sides : rate_distortion;
+    exact.resize(count);
+    rounded.resize(count);
+    RoundResiduals(y + at, mean, count, exact.data(), rounded.data());
     std::fill_n(residual, count, 0);
     for (int n = 0; n < coded; ++n) {
       const int32_t i = list[n];
-      const float exact = y[at + i] - static_cast<float>(mean[i]) / (1 << kSixteenthBits);
-      residual[i] = RoundToResidual(exact);
-      if (choice && residual[i] != 0) residual[i] = choice->Choose(index[i], residual[i], exact);
-      rans.Put(tables[index[i]], residual[i]);
+      int32_t value = rounded[i];
+      if (choice && value != 0) value = choice->Choose(index[i], value, exact[i]);
+      residual[i] = value;
+      rans.Put(tables[index[i]], value);
     }
   }
   bool Damaged() const { return false; }
@@ -98,6 +103,7 @@ struct EntropyModel::Predictor {
   const float* y;
   const float* z;
   Prediction* prediction;
+  std::vector<float> exact = {};
   std::vector<int32_t> rounded = {};
 
   void Prefetch(size_t, int) const {}
@@ -106,8 +112,9 @@ struct EntropyModel::Predictor {
              int32_t* residual) {
     std::copy_n(mean, count, prediction->mean.data() + at);
     std::copy_n(index, count, prediction->index.data() + at);
+    exact.resize(count);
     rounded.resize(count);
-    RoundResiduals(y + at, mean, count, rounded.data());
+    RoundResiduals(y + at, mean, count, exact.data(), rounded.data());
     std::fill_n(residual, count, 0);
     for (int n = 0; n < coded; ++n) residual[list[n]] = rounded[list[n]];
   }

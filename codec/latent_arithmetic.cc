@@ -30,11 +30,12 @@ void MeansAndIndicesLoop(const int32_t* __restrict means, const int32_t* __restr
 }
 
 LICHEN_VECTORISED
-void RoundResidualsLoop(const float* __restrict y, const int32_t* __restrict mean, int count,
+void RoundResidualsLoop(const float* __restrict y, const int32_t* __restrict mean, int count, float* __restrict exact,
                     int32_t* __restrict residual) {
   constexpr float kLimit = kResidualLimit;
   for (int i = 0; i < count; ++i) {
     float v = y[i] - static_cast<float>(mean[i]) / (1 << kSixteenthBits);
+    exact[i] = v;
     v = v == v ? v : 0.0f;
     v = v > -kLimit ? v : -kLimit;
     v = v < kLimit ? v : kLimit;
@@ -78,8 +79,8 @@ void MeansAndIndices(const int32_t* means, const int32_t* scales, const double* 
   MeansAndIndicesLoop(means, scales, factor, offset, count, mean, index);
 }
 
-void RoundResiduals(const float* y, const int32_t* mean, int count, int32_t* residual) {
-  RoundResidualsLoop(y, mean, count, residual);
+void RoundResiduals(const float* y, const int32_t* mean, int count, float* exact, int32_t* residual) {
+  RoundResidualsLoop(y, mean, count, exact, residual);
 }
 
 void ValuesAndUnits(const int32_t* mean, const int32_t* residual, const double* factor, int count, int32_t* value,

@@ -20,9 +20,9 @@ namespace lichen {
 void MeansAndIndices(const int32_t* means, const int32_t* scales, const double* factor, const int32_t* offset,
                      int count, int32_t* mean, int32_t* index);
 
-/// y in quantisation steps, less its mean, rounded and limited to what can be coded; a NaN, which a broken encoder
-/// network could give, counts as 0. mean: sixteenths
-void RoundResiduals(const float* y, const int32_t* mean, int count, int32_t* residual);
+/// y in quantisation steps, less its mean, exact and then rounded and limited to what can be coded; a NaN, which a
+/// broken encoder network could give, counts as 0. mean: sixteenths
+void RoundResiduals(const float* y, const int32_t* mean, int count, float* exact, int32_t* residual);
 
 /// value = mean + 16 * residual, and its context units as two activations, of which one is 0.
 /// factor: Exp2Multiplier::AsFloat() of each channel; positive, negative: 0..127

@@ -99,8 +99,10 @@ uint64_t EncodeMemory(const ModelData& model, const bitstream::Header& header, T
   const int margin = (MarginOf(model.g_a) + kLatentPixels - 1) / kLatentPixels;
   const int strip = LargestStrip(grid.height(), grid.width(), margin);
   const uint64_t tile = LargestTile(grid), m = model.latent_channels;
+  // A row of tiles is coded while the next one comes.
   const int held = refine ? grid.height() : std::min(grid.Row(0).size() + strip, grid.height());
-  const uint64_t latents = uint64_t(held) * grid.width() * m * sizeof(float);
+  const uint64_t bands = refine || grid.rows() == 1 ? 1 : 2;
+  const uint64_t latents = bands * held * grid.width() * m * sizeof(float);
   const int h = strip * kLatentPixels, w = grid.width() * kLatentPixels;  // pixels
   uint64_t canvas = uint64_t(h) * w * 3;
   if (refine) canvas += uint64_t(grid.height()) * kLatentPixels * w * 3 * sizeof(uint16_t);

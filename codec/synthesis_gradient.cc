@@ -157,7 +157,7 @@ Result<const float*> SynthesisGradient::Run(const float* y_hat, int h, int w) {
         const size_t count = static_cast<size_t>(h_) * w_ * channels_;
         const void* from = step.taken == Precision::kBfloat16 ? Converted(count) : x_.data();
         float* to = next_.Reserve(static_cast<size_t>(h_) * w_ * step.out);
-        LICHEN_RETURN_IF_ERROR(step.forwards[0].Run(from, Whole(h_, step.kernels[0]), w_, to, workers_, false));
+        LICHEN_RETURN_IF_ERROR(step.forwards[0].Run(from, Whole(h_, step.kernels[0]), w_, to, workers_));
         channels_ = step.out;
         x_.Swap(next_);
         break;
@@ -188,7 +188,7 @@ Result<const float*> SynthesisGradient::Back() {
       case FloatLayer::Type::kConvolution: {
         const void* from = Converted(static_cast<size_t>(h_) * w_ * channels_);
         float* to = next_.Reserve(static_cast<size_t>(h_) * w_ * step.in);
-        LICHEN_RETURN_IF_ERROR(step.backwards[0].Run(from, Whole(h_, step.kernels[0]), w_, to, workers_, false));
+        LICHEN_RETURN_IF_ERROR(step.backwards[0].Run(from, Whole(h_, step.kernels[0]), w_, to, workers_));
         channels_ = step.in;
         x_.Swap(next_);
         break;
@@ -257,8 +257,8 @@ Status SynthesisGradient::AddBranch(Step& step) {
     }
     middle = step.kept.Reserve(count * step.middle);
   }
-  LICHEN_RETURN_IF_ERROR(step.forwards[0].Run(from, Whole(h_, step.kernels[0]), w_, middle, workers_, false));
-  return step.forwards[1].Run(middle, Whole(h_, step.kernels[1]), w_, x_.data(), workers_, false);
+  LICHEN_RETURN_IF_ERROR(step.forwards[0].Run(from, Whole(h_, step.kernels[0]), w_, middle, workers_));
+  return step.forwards[1].Run(middle, Whole(h_, step.kernels[1]), w_, x_.data(), workers_);
 }
 
 Status SynthesisGradient::AddBranchBack(Step& step) {
@@ -267,7 +267,7 @@ Status SynthesisGradient::AddBranchBack(Step& step) {
   const bool half = precision_ == Precision::kBfloat16;
   void* middle =
       half ? static_cast<void*>(middle_half_.Reserve(middle_count)) : static_cast<void*>(middle_.Reserve(middle_count));
-  LICHEN_RETURN_IF_ERROR(step.backwards[1].Run(from, Whole(h_, step.kernels[1]), w_, middle, workers_, false));
+  LICHEN_RETURN_IF_ERROR(step.backwards[1].Run(from, Whole(h_, step.kernels[1]), w_, middle, workers_));
   workers_.ForRanges(middle_count, kLeastElements, [&](size_t begin, size_t end) {
     const auto leak = [&](const auto& kept) {
       const auto* units = kept.data() + begin;
@@ -286,7 +286,7 @@ Status SynthesisGradient::AddBranchBack(Step& step) {
         return leak(step.kept);
     }
   });
-  return step.backwards[0].Run(middle, Whole(h_, step.kernels[0]), w_, x_.data(), workers_, false);
+  return step.backwards[0].Run(middle, Whole(h_, step.kernels[0]), w_, x_.data(), workers_);
 }
 
 uint64_t SynthesisGradient::Memory(Layers layers, int input_channels, int h, int w, TransformPrecision precision) {

@@ -225,7 +225,6 @@ Transform::~Transform() = default;
 
 void Transform::Begin(int w) {
   w_ = w;
-  begun_ = false;
   std::vector<size_t> row_sizes;  // of each step's input
   int channels = input_channels_;
   for (Step& step : steps_) {
@@ -284,7 +283,7 @@ Status Transform::ConvolveTaken(size_t i, const T* rows, Tensor& x, bool last) {
   const Tensor to = {nullptr, piece.outputs, OutputsOf(x.w, convolution.stride), step.out};
   float* out = Reserve(memory_->next, i + 1, to.h, to.w, to.channels);
   if (to.h > 0)
-    LICHEN_RETURN_IF_ERROR(convolution.run.Run(rows + piece.skip * row, piece.rows, x.w, out, workers_, strips_));
+    LICHEN_RETURN_IF_ERROR(convolution.run.Run(rows + piece.skip * row, piece.rows, x.w, out, workers_));
   convolution.kept.Keep(rows + total, convolution.cursor.kept() * row * sizeof *rows);
   x = to;
   x.rows = out;
@@ -345,10 +344,10 @@ Status Transform::AddBranch(size_t i, Tensor& x, bool last) {
   step.kept.Keep(rows + total * row, last ? 0 : std::min(total, step.most_kept) * row * sizeof(float));
   const auto run = [&](const void* src, auto* middle) {
     auto* out = middle + middle_kept * middle_row;
-    if (a.outputs > 0) LICHEN_RETURN_IF_ERROR(first.run.Run(src, a.rows, x.w, out, workers_, strips_));
+    if (a.outputs > 0) LICHEN_RETURN_IF_ERROR(first.run.Run(src, a.rows, x.w, out, workers_));
     second.kept.PutBefore(out);
     if (b.outputs > 0) {
-      LICHEN_RETURN_IF_ERROR(second.run.Run(middle + b.skip * middle_row, b.rows, x.w, sums, workers_, strips_));
+      LICHEN_RETURN_IF_ERROR(second.run.Run(middle + b.skip * middle_row, b.rows, x.w, sums, workers_));
     }
     second.kept.Keep(out + a.outputs * middle_row, second.cursor.kept() * middle_row * sizeof *out);
     x.rows = sums;
@@ -371,15 +370,11 @@ Status Transform::AddBranch(size_t i, Tensor& x, bool last) {
 }
 
 Result<Strip> Transform::Next(const float* src, int rows, bool last) {
-  strips_ = begun_ || !last;
-  begun_ = true;
   if (takes_pixels_) return RunPixels(src, rows, last);
   return RunFrom(0, {src, rows, w_, input_channels_}, last);
 }
 
 Result<Strip> Transform::Next(const int8_t* pixels, int rows, bool last) {
-  strips_ = begun_ || !last;
-  begun_ = true;
   return RunPixels(pixels, rows, last);
 }
 

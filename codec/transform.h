@@ -113,8 +113,6 @@ class Transform {
   Workers& workers_;
   bool takes_pixels_, fractions_;
   int input_channels_, w_ = 0;
-  bool begun_ = false;   // the canvas at hand
-  bool strips_ = false;  // it comes in more than one
   std::shared_ptr<TransformMemory> memory_;
 };
 

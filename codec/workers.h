@@ -9,6 +9,7 @@
 #include <tbb/blocked_range.h>
 #include <tbb/parallel_for.h>
 #include <tbb/task_arena.h>
+#include <tbb/task_group.h>
 
 #include <algorithm>
 #include <cstdint>
@@ -82,6 +83,27 @@ class Workers {
     ForEach(count, [&](int lane, int i) { statuses[i] = work(lane, i); });
     for (const Status& status : statuses) LICHEN_RETURN_IF_ERROR(status);
     return Status();
+  }
+
+  /// Calls both, here() by the calling thread and, if there are more, beside() by another meanwhile. Each may share out
+  /// loops; whoever is done helps the other. An exception is passed on once both have ended.
+  template <typename Beside, typename Here>
+  void Both(const Beside& beside, const Here& here) {
+    if (threads_ == 1) {
+      here();
+      beside();
+      return;
+    }
+    tbb::task_group group;
+    arena_.execute([&] { group.run([&] { beside(); }); });
+    const auto wait = [&] { arena_.execute([&] { group.wait(); }); };
+    try {
+      here();
+    } catch (...) {
+      wait();
+      throw;
+    }
+    wait();
   }
 
   /// Calls work(begin, end) for the parts of 0..size-1, each of about `least` elements or more.

@@ -203,6 +203,21 @@ TEST(CodecTest, ProgressRisesToOneAndCanStop) {
   EXPECT_EQ(Encode(image, options).status().code(), StatusCode::kCancelled);
 }
 
+TEST(CodecTest, ProgressIsAtItsEndOnlyOnceAPostFilterIsFitted) {
+  EncodeOptions options;  // the default model has one
+  options.coding = Coding::kLearned;
+  options.tile_size = 64;
+  std::vector<double> shares;
+  options.progress = [&shares](double done) {
+    shares.push_back(done);
+    return true;
+  };
+  const std::vector<uint8_t> file = EncodeOrDie(SyntheticImage(200, 150), options);
+  ASSERT_GE(shares.size(), 2u);
+  EXPECT_NEAR(shares.back(), 1, 1e-9);
+  EXPECT_LT(shares[shares.size() - 2], 0.95);
+}
+
 /// The alpha of an image with channels 2 or 4.
 std::vector<uint8_t> AlphaOf(const Image& image) {
   std::vector<uint8_t> alpha;

@@ -83,12 +83,14 @@ TEST_F(LatentArithmeticTest, ResidualsAreRoundedLimitedAndNeverNan) {
   const float nan = std::numeric_limits<float>::quiet_NaN(), infinite = std::numeric_limits<float>::infinity();
   const std::vector<float> y = {0.0f, 0.5f, -0.5f, -0.51f, 1.49f, 1e9f, -1e9f, nan, infinite, -infinite, 3.0f};
   std::vector<int32_t> mean(y.size(), 0), residual(y.size());
-  RoundResiduals(y.data(), mean.data(), static_cast<int>(y.size()), residual.data());
+  std::vector<float> exact(y.size());
+  RoundResiduals(y.data(), mean.data(), static_cast<int>(y.size()), exact.data(), residual.data());
   EXPECT_EQ(residual, (std::vector<int32_t>{0, 1, 0, -1, 1, 16384, -16384, 0, 16384, -16384, 3}));
   mean.assign(y.size(), 24);  // 1.5 steps
-  RoundResiduals(y.data(), mean.data(), static_cast<int>(y.size()), residual.data());
+  RoundResiduals(y.data(), mean.data(), static_cast<int>(y.size()), exact.data(), residual.data());
   EXPECT_EQ(residual[0], -1);
   EXPECT_EQ(residual[10], 2);
+  EXPECT_EQ(exact[10], 1.5f);
 }
 
 TEST_F(LatentArithmeticTest, UnitsEqualThoseOfIntegersAtEveryExponent) {

@@ -113,8 +113,7 @@ TEST(RoundedConvolutionTest, EqualsPlainLoopsOfIntegersExactly) {
           std::vector<float> dst(count, 1.0f);
           std::vector<int8_t> narrow(count);
           void* to = bytes && inner ? static_cast<void*>(narrow.data()) : dst.data();
-          const Status status =
-              convolution.Run(src, {size.h, size.top, size.bottom}, size.w, to, *workers, workers == &one);
+          const Status status = convolution.Run(src, {size.h, size.top, size.bottom}, size.w, to, *workers);
           ASSERT_TRUE(status.ok()) << status.message();
           int limited = 0;
           for (size_t i = 0; i < count; ++i) {

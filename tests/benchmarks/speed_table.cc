@@ -166,7 +166,7 @@ class Convolution : public Lichen {
       src_.assign(size_t{kSide} * kSide * kChannels, 1.0f);
       dst_.resize(src_.size());
     }
-    const Status status = convolution_->Run(src_.data(), {kSide, 1, 1}, kSide, dst_.data(), workers_, true);
+    const Status status = convolution_->Run(src_.data(), {kSide, 1, 1}, kSide, dst_.data(), workers_);
     if (!status.ok()) return status;
     return std::vector<uint8_t>();
   }

@@ -265,7 +265,7 @@ void Convolution128(benchmark::State& state, Precision precision) {
   const std::vector<float> src(size_t{kSide} * kSide * kChannels, 1.0f);  // as bfloat16 and bytes any numbers do
   std::vector<float> dst(src.size());
   for (auto _ : state) {
-    const Status status = convolution.Run(src.data(), {kSide, 1, 1}, kSide, dst.data(), workers, true);
+    const Status status = convolution.Run(src.data(), {kSide, 1, 1}, kSide, dst.data(), workers);
     if (!status.ok()) return state.SkipWithError(status.message().c_str());
   }
   CountMultiplyAdds(state, static_cast<double>(data.weight.size()) * kSide * kSide);
