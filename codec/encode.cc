@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "bitstream/container.h"
+#include "bitstream/post_filter_code.h"
 #include "codec/analysis.h"
 #include "codec/coding_choice.h"
 #include "codec/dct_encoder.h"
@@ -16,6 +17,7 @@
 #include "codec/memory_estimate.h"
 #include "codec/model_data.h"
 #include "codec/picture_rows.h"
+#include "codec/post_filter.h"
 #include "codec/post_filter_fit.h"
 #include "codec/refined_tiles.h"
 #include "codec/sample_windows.h"
@@ -193,10 +195,21 @@ class Encoder {
                                       static_cast<int>(header_.width)};
     refined_ = std::make_unique<RefinedTiles>(model_, grid_, static_cast<int>(header_.quality_index),
                                               kIterations[options_.effort], workers_);
-    LICHEN_ASSIGN_OR_RETURN(auto tiles, refined_->Encode(picture, [&](double coded) { return Report(coded); }));
-    if (windows_) {
-      windows_->TakeLatents(band_.data(), TablesAtQuality(model_, static_cast<int>(header_.quality_index)).gain_y);
+    LICHEN_RETURN_IF_ERROR(refined_->EncodeUsual(picture));
+    const std::vector<float> gain = TablesAtQuality(model_, static_cast<int>(header_.quality_index)).gain_y;
+    if (!model_.post_filter.mean.empty()) {
+      bitstream::PostFilterCoefficients coefficients;  // those of before suit what is refined nearly as well
+      if (windows_) {
+        windows_->TakeLatents(band_.data(), gain);
+        LICHEN_ASSIGN_OR_RETURN(const std::vector<uint8_t> fitted,
+                                FitPostFilter(model_, header_, *windows_, workers_, analysis_.memory()));
+        LICHEN_ASSIGN_OR_RETURN(coefficients, bitstream::ReadPostFilter(fitted, model_.post_filter.sizes));
+      }
+      refined_->UsePostFilter(
+          PostFilterWeights(model_.post_filter, static_cast<int>(header_.quality_index), coefficients));
     }
+    LICHEN_ASSIGN_OR_RETURN(auto tiles, refined_->Encode(picture, [&](double coded) { return Report(coded); }));
+    if (windows_) windows_->TakeLatents(band_.data(), gain);
     return tiles;
   }
 

@@ -32,16 +32,19 @@ RefinedTiles::RefinedTiles(const ModelData& model, const TileGrid& grid, int qua
       encoder_(model, quality_index, EntropyModel::Quantiser::kRateDistortion, workers),
       refinement_(model, quality_index, iterations, workers) {}
 
-Result<std::vector<std::vector<uint8_t>>> RefinedTiles::Encode(const RefinementCanvas& picture,
-                                                               const std::function<Status(double)>& report) {
+Status RefinedTiles::EncodeUsual(const RefinementCanvas& picture) {
   deviations_.Reserve(static_cast<size_t>(grid_.height()) * grid_.width() * channels_);
-  std::vector<Usual> usual;
   for (int row = 0; row < grid_.rows(); ++row) {
     for (int column = 0; column < grid_.columns(); ++column) {
-      LICHEN_ASSIGN_OR_RETURN(Usual coded, EncodeUsual(picture, Tile(row, column)));
-      usual.push_back(std::move(coded));
+      LICHEN_ASSIGN_OR_RETURN(Usual coded, EncodeUsualTile(picture, Tile(row, column)));
+      usual_.push_back(std::move(coded));
     }
   }
+  return Status();
+}
+
+Result<std::vector<std::vector<uint8_t>>> RefinedTiles::Encode(const RefinementCanvas& picture,
+                                                               const std::function<Status(double)>& report) {
   std::vector<std::vector<uint8_t>> tiles;
   double done = 0;
   for (int row = 0; row < grid_.rows(); ++row) {
@@ -50,7 +53,7 @@ Result<std::vector<std::vector<uint8_t>>> RefinedTiles::Encode(const RefinementC
       const double area = static_cast<double>(tile.rows.size()) * tile.columns.size() /
                           (static_cast<double>(grid_.height()) * grid_.width());
       const auto part = [&](double share) { return report(done + share * area); };
-      LICHEN_ASSIGN_OR_RETURN(std::vector<uint8_t> bytes, Refine(picture, tile, usual[tiles.size()], part));
+      LICHEN_ASSIGN_OR_RETURN(std::vector<uint8_t> bytes, Refine(picture, tile, usual_[tiles.size()], part));
       tiles.push_back(std::move(bytes));
       done += area;
       LICHEN_RETURN_IF_ERROR(report(done));
@@ -73,7 +76,7 @@ void RefinedTiles::ForRows(const RefinementTile& tile, const Row& row) const {
 }
 
 /// As with effort 1.
-Result<RefinedTiles::Usual> RefinedTiles::EncodeUsual(const RefinementCanvas& picture, const RefinementTile& tile) {
+Result<RefinedTiles::Usual> RefinedTiles::EncodeUsualTile(const RefinementCanvas& picture, const RefinementTile& tile) {
   const int h = tile.rows.size(), w = tile.columns.size();
   const size_t first = static_cast<size_t>(tile.rows.begin) * grid_.width() + tile.columns.begin;
   Usual usual;

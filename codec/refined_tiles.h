@@ -22,9 +22,14 @@ class RefinedTiles {
   /// Borrows everything. REQUIRES: as Refinement
   RefinedTiles(const ModelData& model, const TileGrid& grid, int quality_index, int iterations, Workers& workers);
 
-  /// The bytes of each tile.
+  /// First, what effort 1 gives. picture: y: [grid height][grid width][M], as g_a gives them; what decoders get
+  /// replaces them. errors: kOutOfMemory, kInternal
+  Status EncodeUsual(const RefinementCanvas& picture);
+  /// Then, the post-filter that decoders have, if they do. weights: of PostFilterWeights
+  void UsePostFilter(std::vector<float> weights) { refinement_.UsePostFilter(std::move(weights)); }
+  /// Last, the bytes of each tile.
   ///
-  /// picture  y: [grid height][grid width][M], as g_a gives them; what decoders get replaces them
+  /// picture  as above
   /// report   called with the share of the canvas that is done; what it returns ends the work if it is an error
   ///
   /// errors: kOutOfMemory, kInternal, those of report
@@ -47,7 +52,7 @@ class RefinedTiles {
   /// Calls row(v, at) for each row of a tile, `at` being where it begins in the picture's y.
   template <typename Row>
   void ForRows(const RefinementTile& tile, const Row& row) const;
-  Result<Usual> EncodeUsual(const RefinementCanvas& picture, const RefinementTile& tile);
+  Result<Usual> EncodeUsualTile(const RefinementCanvas& picture, const RefinementTile& tile);
   Result<std::vector<uint8_t>> Refine(const RefinementCanvas& picture, const RefinementTile& tile, const Usual& usual,
                                       const std::function<Status(double)>& report);
   void Show(const Latents& latents, const RefinementCanvas& picture, const RefinementTile& tile) const;
@@ -61,6 +66,7 @@ class RefinedTiles {
   Scratch<float> y_;            // of a tile, in quantisation steps
   std::vector<float> z_;        // likewise
   Latents latents_;             // refined
+  std::vector<Usual> usual_;    // of the tiles
   bool last_is_refined_ = false;
 };
 

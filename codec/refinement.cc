@@ -121,8 +121,8 @@ Status Refinement::Run(const RefinementCanvas& canvas, const RefinementTile& til
     if (report) LICHEN_RETURN_IF_ERROR(report(share));
     if (i % kPredictEvery == 0) Predict(entropy_model, y, z, window);
     Mix(y, i, kFirstTemperature * std::exp(-kCooling * share));
-    LICHEN_RETURN_IF_ERROR(g_s_.Run(y_hat_.data(), window.rows.size(), window.columns.size()).status());
-    ErrorGradient(canvas, window, g_s_.Gradient());
+    LICHEN_ASSIGN_OR_RETURN(const float* x_hat, g_s_.Run(y_hat_.data(), window.rows.size(), window.columns.size()));
+    ErrorGradient(canvas, window, Filtered(x_hat, window), g_s_.Gradient());
     LICHEN_ASSIGN_OR_RETURN(const float* gradient, g_s_.Back());
     Descend(gradient, i, rate * std::min(1.0, 2 * (1 - share) + 0.02), y);
   }
@@ -141,6 +141,7 @@ Result<double> Refinement::ErrorOf(const RefinementCanvas& canvas, const Refinem
     }
   }
   LICHEN_ASSIGN_OR_RETURN(const float* x_hat, g_s_.Run(y_hat_.data(), window.rows.size(), window.columns.size()));
+  x_hat = Filtered(x_hat, window);
   std::vector<double> sums(window.error_rows.size());  // by row, for the same total on any number of threads
   workers_.ForRanges(sums.size(), 16, [&](size_t first, size_t last) {
     for (size_t n = first; n < last; ++n) {
@@ -215,14 +216,24 @@ void Refinement::Mix(const float* y, int iteration, double temperature) {
   });
 }
 
-/// x_hat as g_s gives it -> what the bits that its error is worth change by with each sample.
-void Refinement::ErrorGradient(const RefinementCanvas& canvas, const Window& window, float* x) {
+/// What decoders show of a window. Valid until the next call; x_hat itself without a post-filter.
+const float* Refinement::Filtered(const float* x_hat, const Window& window) {
+  if (!post_filter_) return x_hat;
+  post_filter_->Begin(window.columns.size() * kLatentPixels);
+  return post_filter_->Next({x_hat, window.rows.size() * kLatentPixels}, true).rows;
+}
+
+/// What is shown -> what the bits that its error is worth change by with each sample. What a post-filter adds counts as
+/// it is: it changes little with a sample. gradient: may be `shown`
+void Refinement::ErrorGradient(const RefinementCanvas& canvas, const Window& window, const float* shown,
+                               float* gradient) {
   const size_t row = window.RowSamples(), begin = size_t{3} * window.error_columns.begin,
                end = size_t{3} * window.error_columns.end;
   const auto factor = static_cast<float>(2 * bits_per_squared_error_);
   workers_.ForRanges(window.rows.size() * kLatentPixels, 16, [&](size_t first, size_t last) {
     for (size_t v = first; v < last; ++v) {
-      float* to = x + v * row;
+      const float* from = shown + v * row;
+      float* to = gradient + v * row;
       const int pixel_row = static_cast<int>(v);
       if (pixel_row < window.error_rows.begin || pixel_row >= window.error_rows.end) {
         std::fill_n(to, row, 0.0f);
@@ -230,7 +241,7 @@ void Refinement::ErrorGradient(const RefinementCanvas& canvas, const Window& win
       }
       const uint16_t* samples = window.Samples(canvas, pixel_row);
       std::fill_n(to, begin, 0.0f);
-      for (size_t i = begin; i < end; ++i) to[i] = factor * ErrorAt(to[i], samples[i]);
+      for (size_t i = begin; i < end; ++i) to[i] = factor * ErrorAt(from[i], samples[i]);
       std::fill(to + end, to + row, 0.0f);
     }
   });
@@ -261,6 +272,7 @@ uint64_t Refinement::Memory(const ModelData& model, int h, int w, TransformPreci
   // y_hat of the entropy model, means, indices, momentum, squares, and the list of those that are coded
   return SynthesisGradient::Memory(model.g_s, model.latent_channels, static_cast<int>(window_h),
                                    static_cast<int>(window_w), precision) +
+         PostFilter::Memory(static_cast<int>(window_h) * kLatentPixels, static_cast<int>(window_w) * kLatentPixels, 1) +
          in_window * sizeof(float) + latents * (4 + 4 + 1 + 4 + 4 + 2 * sizeof(Coded));
 }
 

@@ -13,10 +13,12 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <vector>
 
 #include "codec/entropy_model.h"
 #include "codec/model_data.h"
+#include "codec/post_filter.h"
 #include "codec/scratch.h"
 #include "codec/synthesis_gradient.h"
 #include "codec/tiling.h"
@@ -43,6 +45,9 @@ class Refinement {
  public:
   /// Borrows `model`, with g_s, and `workers`. REQUIRES: SynthesisGradient::Supports(model.g_s), iterations > 0
   Refinement(const ModelData& model, int quality_index, int iterations, Workers& workers);
+
+  /// From now on errors are those behind a post-filter. weights: of PostFilterWeights
+  void UsePostFilter(std::vector<float> weights) { post_filter_.emplace(std::move(weights), workers_); }
 
   /// Refines the latents of a tile, for which the nearest residuals will be coded.
   ///
@@ -79,7 +84,8 @@ class Refinement {
   void Predict(EntropyModel& entropy_model, const float* y, const float* z, const Window& window);
   void Mix(const float* y, int iteration, double temperature);
   void Descend(const float* gradient, int iteration, double rate, float* y);
-  void ErrorGradient(const RefinementCanvas& canvas, const Window& window, float* x);
+  const float* Filtered(const float* x_hat, const Window& window);
+  void ErrorGradient(const RefinementCanvas& canvas, const Window& window, const float* shown, float* gradient);
   float Bits(int table, int residual) const;
 
   const ModelData& model_;
@@ -88,6 +94,7 @@ class Refinement {
   QualityTables tables_;
   double bits_per_squared_error_;  // of samples from 0 to 1
   SynthesisGradient g_s_;
+  std::optional<PostFilter> post_filter_;
   std::vector<float> bits_;  // [table][magnitude 0..kLargest]
   Latents latents_;
   Prediction prediction_;

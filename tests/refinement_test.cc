@@ -10,6 +10,7 @@
 #include "codec/fixed_point.h"
 #include "codec/memory_estimate.h"
 #include "codec/model_data.h"
+#include "codec/post_filter.h"
 #include "codec/transform.h"
 #include "lichen/codec.h"
 #include "photograph.h"
@@ -85,46 +86,82 @@ TEST(RefinementTest, TilesAreRefinedWithWhatIsAroundThem) {
   EXPECT_GT(whole_gain, 0.01);
 }
 
-// Latents along sides that touch other tiles are predicted from less. If their rates weighed the same, the picture
-// would pay for that near borders.
-TEST(RefinementTest, SharedSidesSpareThePicture) {
-  constexpr int kQuality = 700, kSide = 4;  // positions: most touch a side
-  const Image photo = Photograph(200, 180, kSide * kLatentPixels, kSide * kLatentPixels);
+/// A photograph of one tile, with its latents.
+struct SmallCanvas {
+  static constexpr int kQuality = 700, kSide = 4;  // positions
   const ModelData& model = DataOf(*Model::Default().value());
-  const int m = model.latent_channels;
-  Workers workers(1);
+  Workers workers{1};
   std::vector<uint16_t> samples;
-  std::vector<float> pixels;
-  for (const uint8_t sample : photo.pixels) {
-    samples.push_back(static_cast<uint16_t>(sample * 257));
-    pixels.push_back(static_cast<float>(sample) / 255 - 0.5f);
+  std::vector<float> y, in_steps;
+  const std::vector<float> z = std::vector<float>(model.hyper_channels);
+  EntropyModel entropy_model{model, kQuality, IntegerEngine::kFast};
+  Refinement refinement{model, kQuality, 50, workers};
+
+  SmallCanvas() {
+    const Image photo = Photograph(200, 180, kSide * kLatentPixels, kSide * kLatentPixels);
+    std::vector<float> pixels;
+    for (const uint8_t sample : photo.pixels) {
+      samples.push_back(static_cast<uint16_t>(sample * 257));
+      pixels.push_back(static_cast<float>(sample) / 255 - 0.5f);
+    }
+    Transform g_a(model.g_a, kQuality, FastestPrecision(), workers);
+    const float* from = g_a.Run(pixels.data(), kSide * kLatentPixels, kSide * kLatentPixels).value();
+    y.assign(from, from + size_t{kSide} * kSide * model.latent_channels);
+    in_steps = y;
+    const std::vector<float> gain = TablesAtQuality(model, kQuality).gain_y;
+    for (size_t i = 0; i < in_steps.size(); ++i) in_steps[i] *= gain[i % model.latent_channels];
   }
-  Transform g_a(model.g_a, kQuality, FastestPrecision(), workers);
-  const float* y = g_a.Run(pixels.data(), kSide * kLatentPixels, kSide * kLatentPixels).value();
-  std::vector<float> canvas_y(y, y + size_t{kSide} * kSide * m), in_steps = canvas_y;
-  const std::vector<float> z(model.hyper_channels, 0.0f), gain = TablesAtQuality(model, kQuality).gain_y;
-  for (size_t i = 0; i < in_steps.size(); ++i) in_steps[i] *= gain[i % m];
-  const RefinementCanvas canvas = {samples.data(), canvas_y.data(),       kSide,
-                                   kSide,          kSide * kLatentPixels, kSide * kLatentPixels};
-  EntropyModel entropy_model(model, kQuality, IntegerEngine::kFast);
-  Refinement refinement(model, kQuality, 50, workers);
+  RefinementCanvas Canvas() {
+    return {samples.data(), y.data(), kSide, kSide, kSide * kLatentPixels, kSide * kLatentPixels};
+  }
+  double Error(const Latents* latents = nullptr) {
+    return refinement.ErrorOf(Canvas(), {{0, kSide}, {0, kSide}, {}}, latents).value();
+  }
   struct Outcome {
     size_t bytes;
     double error;
   };
-  const auto refined = [&](SharedSides shared) -> Outcome {
-    const RefinementTile tile = {{0, kSide}, {0, kSide}, shared};
+  Outcome Refined(SharedSides shared) {
     std::vector<float> latents = in_steps;
-    EXPECT_TRUE(refinement.Run(canvas, tile, entropy_model, latents.data(), z.data(), {}).ok());
+    const RefinementTile tile = {{0, kSide}, {0, kSide}, shared};
+    EXPECT_TRUE(refinement.Run(Canvas(), tile, entropy_model, latents.data(), z.data(), {}).ok());
     Latents coded;
     const size_t bytes = entropy_model.EncodeNearest(latents.data(), z.data(), kSide, kSide, &coded).size();
-    return {bytes, refinement.ErrorOf(canvas, tile, &coded).value()};
-  };
-  const Outcome alone = refined({}), among_others = refined({true, true, true, true});
+    return {bytes, Error(&coded)};
+  }
+};
+
+// Latents along sides that touch other tiles are predicted from less. If their rates weighed the same, the picture
+// would pay for that near borders.
+TEST(RefinementTest, SharedSidesSpareThePicture) {
+  SmallCanvas canvas;  // most positions touch a side
+  const SmallCanvas::Outcome alone = canvas.Refined({}), among_others = canvas.Refined({true, true, true, true});
   EXPECT_LT(among_others.error, 0.995 * alone.error);
   EXPECT_GT(among_others.bytes, alone.bytes);
   RecordProperty("error", std::to_string(among_others.error / alone.error));
   RecordProperty("bytes", std::to_string(double(among_others.bytes) / double(alone.bytes)));
+}
+
+TEST(RefinementTest, ErrorsAreThoseBehindAPostFilter) {
+  SmallCanvas canvas;
+  constexpr float kOffset = 0.02f;
+  const auto brighten = [&](float offset) {
+    std::vector<float> weights(size_t{kPostFilterFeatures} * 3);
+    std::fill_n(weights.begin(), 3, offset);  // of the feature that is 1
+    canvas.refinement.UsePostFilter(weights);
+  };
+  const double before = canvas.Error(), refined_without = canvas.Refined({}).error;
+  brighten(kOffset);
+  const double brighter = canvas.Error();
+  brighten(-kOffset);
+  const double darker = canvas.Error();
+  // (e + a)^2 + (e - a)^2 - 2 e^2 = 2 a^2
+  const double lambda = 0.0004 * std::pow(800, double{SmallCanvas::kQuality} / kMaxQualityIndex);
+  const auto samples = static_cast<double>(canvas.samples.size());
+  EXPECT_NEAR((brighter + darker - 2 * before) / (2 * lambda * 255 * 255 / 3 * samples * kOffset * kOffset), 1, 0.02);
+  const double refined = canvas.Refined({}).error;
+  EXPECT_LT(refined, 0.9 * (refined_without + darker - before)) << "latents make up for what the filter does";
+  RecordProperty("refined", std::to_string(refined / (refined_without + darker - before)));
 }
 
 TEST(RefinementTest, PixelsBeyondThePictureDoNotCount) {
