@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # Builds the fuzz targets with clang, the sanitizers and libFuzzer, and runs each for some time.
-#   tests/fuzz/run.sh SECONDS [TARGET...]       TARGET: container, decoder, model, png, rans; all when none is given
+#   tests/fuzz/run.sh SECONDS [TARGET...]       TARGET: a name of README.md; all when none is given
 # What is found goes to build-fuzz/found/TARGET/: new inputs into its folder corpus, crashes beside that. Exit code 0:
 # nothing was found; 77: clang or a library it takes is missing; others: a finding, or a failure to build.
 set -euo pipefail
@@ -10,7 +10,7 @@ cd "$(dirname "$0")/../.."
 seconds=${1:?how many seconds a target}
 shift
 targets=("$@")
-[ ${#targets[@]} -gt 0 ] || targets=(container decoder model png rans)
+[ ${#targets[@]} -gt 0 ] || targets=(container decoder model png post_filter rans)
 
 compiler=$(command -v clang++ || true)
 works() { # the libraries are packages of their own: libclang-rt-dev and libomp-dev

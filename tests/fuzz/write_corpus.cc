@@ -12,6 +12,7 @@
 #include "../png_chunks.h"
 #include "bitstream/byte_writer.h"
 #include "bitstream/container.h"
+#include "bitstream/post_filter_code.h"
 #include "bitstream/rans.h"
 #include "codec/fixed_point.h"
 
@@ -161,6 +162,15 @@ class ModelWriter {
     }
   }
 
+  void Halves(const std::string& name, int count) {
+    Describe(name, "f16", count);
+    for (int i = 0; i < count; ++i) ByteWriter(&tensors_).WriteU16(static_cast<uint16_t>(0x2800 + 331 * i % 1024));
+  }
+  void SignedBytes(const std::string& name, const std::vector<int8_t>& values) {
+    Describe(name, "s8", static_cast<int>(values.size()));
+    for (const int8_t value : values) tensors_.push_back(static_cast<uint8_t>(value));
+  }
+
   Json TakeDescriptions() { return std::exchange(descriptions_, Json::object()); }
   const Bytes& tensors() const { return tensors_; }
 
@@ -168,17 +178,29 @@ class ModelWriter {
   void Describe(const std::string& name, const char* type, int count) {
     descriptions_[name] = {{"type", type}, {"count", count}, {"offset", tensors_.size()}};
   }
-  void Halves(const std::string& name, int count) {
-    Describe(name, "f16", count);
-    for (int i = 0; i < count; ++i) ByteWriter(&tensors_).WriteU16(static_cast<uint16_t>(0x2800 + 331 * i % 1024));
-  }
-
   Json descriptions_ = Json::object();
   Bytes tensors_;
 };
 
+// ---- Post-filter: few coefficients, many, and bytes that are none ----
+
+void WriteCoefficients(const std::string& folder) {
+  const auto write = [&folder](const char* name, const std::vector<int8_t>& sizes, const Bytes& bytes) {
+    Bytes file = {static_cast<uint8_t>(sizes.size())};
+    for (const int8_t size : sizes) file.push_back(static_cast<uint8_t>(size));
+    file.insert(file.end(), bytes.begin(), bytes.end());
+    WriteFile(folder + "/post_filter/" + name, file);
+  };
+  const std::vector<int8_t> sizes = {-3, -3, -4, 0, 2};
+  write("few", sizes, lichen::bitstream::WritePostFilter({5, {3, -1}}, sizes));
+  write("all", sizes, lichen::bitstream::WritePostFilter({9, {100, -70, 0, 31, -400}}, sizes));
+  write("coarse", sizes, lichen::bitstream::WritePostFilter({0, {0, 0, 7}}, sizes));
+  write("none", sizes, {});
+  write("ones", sizes, {0x5F, 0xFF});
+}
+
 /// steps: for the residual block
-void WriteModel(const std::string& path, bool steps) {
+void WriteModel(const std::string& path, bool steps, bool post_filter) {
   constexpr int kM = 4, kZ = 1, kP = 2;
   ModelWriter writer;
   Json decoder = {{"name", "smallest"},     {"latent_channels", kM},      {"hyper_channels", kZ},
@@ -202,6 +224,14 @@ void WriteModel(const std::string& path, bool steps) {
   writer.Shorts("z_exponent", 8 * kZ, 0, 20);
   writer.Shorts("z_scale", 8 * kZ, 300, 10);
   writer.Tables();
+  if (post_filter) {
+    constexpr int kFeatures = 50, kComponents = 2;
+    decoder["post_filter"] = {{"features", kFeatures}, {"components", kComponents}};
+    writer.Halves("post_filter.mean", 8 * kFeatures * 3);
+    writer.Halves("post_filter.components", kComponents * kFeatures * 3);
+    writer.Shorts("post_filter.amplitude", 8, -8000, 100);
+    writer.SignedBytes("post_filter.sizes", {-3, -4});
+  }
   decoder["tensors"] = writer.TakeDescriptions();
 
   Json encoder;
@@ -227,13 +257,15 @@ void WriteModel(const std::string& path, bool steps) {
 int main(int argc, char** argv) {
   if (argc != 2) return 2;
   const std::string folder = argv[1];
-  for (const char* target : {"container", "decoder", "model", "png", "rans"}) {
+  for (const char* target : {"container", "decoder", "model", "png", "post_filter", "rans"}) {
     std::filesystem::create_directories(folder + "/" + target);
   }
   WriteContainers(folder);
   WriteStreams(folder);
   WritePngs(folder);
-  WriteModel(folder + "/model/smallest", false);
-  WriteModel(folder + "/model/rounded", true);
+  WriteModel(folder + "/model/smallest", false, false);
+  WriteModel(folder + "/model/rounded", true, false);
+  WriteModel(folder + "/model/filtered", false, true);
+  WriteCoefficients(folder);
   return 0;
 }
