@@ -36,6 +36,10 @@ struct TransformPrecision {
 /// kBfloat16 and kInt8 where the processor multiplies them natively, kFloat32 elsewhere.
 TransformPrecision FastestPrecision();
 
+/// Whether the entropy networks take so long on one tile that it pays to wake other threads for them. With AMX they do
+/// not.
+bool NetworksAreWorthSharing();
+
 /// Round to nearest, ties to even. REQUIRES: finite values
 void FloatToBfloat16(const float* src, size_t count, uint16_t* dst);
 void FloatToBfloat16(const float* src, size_t count, uint16_t* dst, Workers& workers);

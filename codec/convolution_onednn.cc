@@ -209,70 +209,131 @@ Prepared Prepare(const Geometry& g, const Shape& shape, memory::data_type source
   return p;
 }
 
+/// A convolution whose outputs are made some rows at a time, all by one primitive for their width.
+class SteppedConvolution {
+ public:
+  using Type = memory::data_type;
+
+  /// bias, scales: may be empty; scales with oneDNN 3 only
+  SteppedConvolution(const Geometry& geometry, Type source, Type weight, Type destination,
+                     const dnnl::primitive_attr& attributes, WeightStore weights, memory bias, memory scales)
+      : geometry_(geometry),
+        source_(source),
+        weight_(weight),
+        destination_(destination),
+        attributes_(attributes),
+        weights_(std::move(weights)),
+        bias_(std::move(bias)),
+        scales_(std::move(scales)) {}
+
+  const Geometry& geometry() const { return geometry_; }
+  /// Of a row of outputs.
+  size_t RowBytes(const Shape& whole) const {
+    return static_cast<size_t>(geometry_.Columns(whole)) * geometry_.out * memory::data_type_size(destination_);
+  }
+
+  /// Rows `begin` to `end` of the outputs, `step` at a time. src: all of its rows; dst: of row `begin`. Errors are
+  /// those of oneDNN, as exceptions.
+  void Run(const void* src, const Shape& whole, int step, int begin, int end, Lane& lane, void* dst) {
+    const size_t from_row = static_cast<size_t>(whole.w) * geometry_.in * memory::data_type_size(source_);
+    const size_t to_row = RowBytes(whole);
+    const int taken = (step - 1) * geometry_.stride + geometry_.kernel;
+    const Prepared& prepared = PreparedFor({taken, whole.w, 0, 0});
+    auto* to = static_cast<uint8_t*>(dst);
+    for (int at = begin; at < end; at += step, to += step * to_row) {
+      const int first = at * geometry_.stride - whole.top, top = std::max(0, -first);
+      const auto* from = static_cast<const uint8_t*>(src) + (first + top) * from_row;
+      if (top == 0 && first + taken <= whole.h && at + step <= end) {
+        lane.Execute(prepared, from, to);
+        continue;
+      }
+      // What it lacks at the top or the bottom is put there, so that one primitive does for all rows.
+      const int stop = std::min(taken, whole.h - first);
+      std::vector<uint8_t> source(taken * from_row), destination(step * to_row);
+      std::copy_n(from, (stop - top) * from_row, source.data() + top * from_row);
+      const size_t size = std::min(step, end - at) * to_row;
+      std::copy_n(to, size, destination.data());  // it may add to that
+      lane.Execute(prepared, source.data(), destination.data());
+      std::copy_n(destination.data(), size, to);
+    }
+  }
+
+ private:
+  const Prepared& PreparedFor(const Shape& shape) {
+    {
+      const std::lock_guard<std::mutex> lock(prepared_mutex_);
+      const auto found = prepared_.find(shape);
+      if (found != prepared_.end()) return found->second;
+    }
+    Prepared made = Prepare(geometry_, shape, source_, weight_, destination_, attributes_, weights_, weights_mutex_,
+                            bias_ ? &bias_ : nullptr);
+    made.scales = scales_;
+    const std::lock_guard<std::mutex> lock(prepared_mutex_);
+    return prepared_.emplace(shape, std::move(made)).first->second;  // of two made at once the first stays
+  }
+
+  Geometry geometry_;
+  Type source_, weight_, destination_;
+  dnnl::primitive_attr attributes_;
+  WeightStore weights_;
+  memory bias_, scales_;
+  std::mutex weights_mutex_, prepared_mutex_;
+  std::map<Shape, Prepared> prepared_;
+};
+
 /// u8 x s8 -> s32, without bias, scale or post-op: nothing of oneDNN's decides a rounding. oneDNN 3 takes the sums
 /// through a float on their way out (its issue 3435), which is exact too, as they stay below 2^24.
 class OneDnnAccumulator : public IntegerAccumulator {
  public:
-  OneDnnAccumulator(int in, int out, int kernel, std::vector<int8_t> weight)
-      : geometry_{in, out, kernel, 1}, weights_({out, in, kernel, kernel}, memory::data_type::s8, std::move(weight)) {}
+  OneDnnAccumulator(int in, int out, int kernel, std::vector<int8_t> weight, int lanes)
+      : convolution_({in, out, kernel, 1}, memory::data_type::u8, memory::data_type::s8, memory::data_type::s32,
+                     Attributes({}), {{out, in, kernel, kernel}, memory::data_type::s8, std::move(weight)}, {}, {}),
+        lanes_(lanes) {}
 
-  void Run(const uint8_t* src, int h, int w, int32_t* acc) override {
-    const Shape shape = {h, w, geometry_.kernel / 2, geometry_.kernel / 2};
-    auto found = prepared_.find(shape);
-    if (found == prepared_.end()) {
-      Prepared p = Prepare(geometry_, shape, memory::data_type::u8, memory::data_type::s8, memory::data_type::s32,
-                           Attributes({}), weights_, weights_mutex_, nullptr);
-      found = prepared_.emplace(shape, std::move(p)).first;
-    }
-    lane_.Execute(found->second, src, acc);
+  void Run(const uint8_t* src, int h, int w, int begin, int end, int lane, int32_t* acc) override {
+    const int half = convolution_.geometry().kernel / 2;
+    convolution_.Run(src, {h, w, half, half}, PieceRows(h, w), begin, end, lanes_[lane], acc);
   }
 
  private:
-  Geometry geometry_;
-  WeightStore weights_;
-  std::mutex weights_mutex_;
-  Lane lane_;
-  std::map<Shape, Prepared> prepared_;
+  SteppedConvolution convolution_;
+  std::vector<Lane> lanes_;
 };
 
 }  // namespace
 
-std::unique_ptr<IntegerAccumulator> MakeFastAccumulator(int in, int out, int kernel, std::vector<int8_t> weight) {
-  return std::make_unique<OneDnnAccumulator>(in, out, kernel, std::move(weight));
+std::unique_ptr<IntegerAccumulator> MakeFastAccumulator(int in, int out, int kernel, std::vector<int8_t> weight,
+                                                        int lanes) {
+  return std::make_unique<OneDnnAccumulator>(in, out, kernel, std::move(weight), lanes);
 }
 
-TransformPrecision FastestPrecision() {
-  // Sets that hold all of a smaller one have all its bits: AMX and AVX10, which versions of oneDNN name differently.
+namespace {
+
+/// Sets that hold all of a smaller one have all its bits: AMX and AVX10, which versions of oneDNN name differently.
+bool Has(dnnl::cpu_isa set) {
   const auto isa = static_cast<unsigned>(dnnl::get_effective_cpu_isa());
-  const auto has = [isa](dnnl::cpu_isa set) {
-    return (isa & static_cast<unsigned>(set)) == static_cast<unsigned>(set);
-  };
-  return {has(dnnl::cpu_isa::avx512_core_bf16) ? Precision::kBfloat16 : Precision::kFloat32,
-          has(dnnl::cpu_isa::avx512_core_vnni) || has(dnnl::cpu_isa::avx2_vnni)};
+  return (isa & static_cast<unsigned>(set)) == static_cast<unsigned>(set);
 }
+
+}  // namespace
+
+TransformPrecision FastestPrecision() {
+  return {Has(dnnl::cpu_isa::avx512_core_bf16) ? Precision::kBfloat16 : Precision::kFloat32,
+          Has(dnnl::cpu_isa::avx512_core_vnni) || Has(dnnl::cpu_isa::avx2_vnni)};
+}
+
+bool NetworksAreWorthSharing() { return !Has(dnnl::cpu_isa::avx512_core_amx); }
 
 struct FloatConvolution::State {
   using Type = memory::data_type;
 
-  Geometry geometry;
-  Type input, output;
-  dnnl::primitive_attr attributes;
-  WeightStore weights;
-  memory bias, scales;  // scales: with oneDNN 3
+  SteppedConvolution convolution;
   std::vector<Lane> lanes = {};
-  std::mutex weights_mutex = {}, prepared_mutex = {};
-  std::map<Shape, Prepared> prepared = {};
 
   State(const FloatConvolutionData& data, Type in, Type out, const Epilogue& epilogue, WeightStore store,
         const std::vector<float>& biases)
-      : geometry{data.in, data.out, data.kernel, data.stride},
-        input(in),
-        output(out),
-        attributes(Attributes(epilogue)),
-        weights(std::move(store)),
-        bias(Vector(biases)) {
-    if (LICHEN_ONEDNN_3 && !epilogue.scale.empty()) scales = Vector(epilogue.scale);
-  }
+      : convolution({data.in, data.out, data.kernel, data.stride}, in, in, out, Attributes(epilogue), std::move(store),
+                    Vector(biases), LICHEN_ONEDNN_3 && !epilogue.scale.empty() ? Vector(epilogue.scale) : memory()) {}
 
   static memory Vector(const std::vector<float>& values) {
     memory copy({{static_cast<memory::dim>(values.size())}, Type::f32, memory::format_tag::x}, Cpu());
@@ -313,23 +374,13 @@ struct FloatConvolution::State {
       return std::make_unique<State>(data, Type::s8, output, epilogue, std::move(store), bias);
     }
     epilogue.round = !options.output_step.empty();
-    std::vector<float> floats(rounded.weight.begin(), rounded.weight.end());
+    std::vector<float> floats(rounded.weight.size());
     const size_t row = floats.size() / data.out;
-    for (size_t i = 0; i < floats.size(); ++i) floats[i] *= rounded.scale[i / row];
+    for (int o = 0; o < data.out; ++o) {
+      for (size_t i = o * row; i < (o + 1) * row; ++i) floats[i] = rounded.weight[i] * rounded.scale[o];
+    }
     WeightStore store(Dims(data), Type::f32, std::move(floats));
     return std::make_unique<State>(data, Type::f32, Type::f32, epilogue, std::move(store), bias);
-  }
-
-  const Prepared& PreparedFor(const Shape& shape) {
-    {
-      const std::lock_guard<std::mutex> lock(prepared_mutex);
-      const auto found = prepared.find(shape);
-      if (found != prepared.end()) return found->second;
-    }
-    Prepared made = Prepare(geometry, shape, input, input, output, attributes, weights, weights_mutex, &bias);
-    made.scales = scales;
-    const std::lock_guard<std::mutex> lock(prepared_mutex);
-    return prepared.emplace(shape, std::move(made)).first->second;  // of two made at once the first stays
   }
 };
 
@@ -344,38 +395,20 @@ FloatConvolution::FloatConvolution(FloatConvolution&&) noexcept = default;
 
 Status FloatConvolution::Run(const void* src, const Rows& rows, int w, void* dst, Workers& workers) {
   State& s = *state_;
-  const Geometry& g = s.geometry;
+  const Geometry& g = s.convolution.geometry();
   const Shape whole = {rows.h, w, rows.top, rows.bottom};
   const int outputs = g.OutputRows(whole), columns = g.Columns(whole);
-  const size_t from_row = static_cast<size_t>(w) * g.in * memory::data_type_size(s.input);
-  const size_t to_row = static_cast<size_t>(columns) * g.out * memory::data_type_size(s.output);
-  const int step = std::min(outputs, (kLeastOutputs - 1) / columns + 1), taken = (step - 1) * g.stride + g.kernel;
+  const int step = std::min(outputs, (kLeastOutputs - 1) / columns + 1);
   // Of such steps are the pieces that workers share.
   const int64_t step_work = int64_t{step} * columns * g.out * g.in * g.kernel * g.kernel;
   const int steps = (outputs - 1) / step + 1, share = (steps - 1) / workers.threads() + 1;
-  const int piece = static_cast<int>(std::clamp<int64_t>(kPieceWork / step_work, 1, share));
+  const int piece = step * static_cast<int>(std::clamp<int64_t>(kPieceWork / step_work, 1, share));
   if (s.lanes.size() < static_cast<size_t>(workers.threads())) s.lanes.resize(workers.threads());
-  return workers.TryEach((steps - 1) / piece + 1, [&](int lane, int i) {
-    const int end = std::min((i + 1) * piece * step, outputs);
+  return workers.TryEach((outputs - 1) / piece + 1, [&](int lane, int i) {
+    const int begin = i * piece, end = std::min(begin + piece, outputs);
     try {
-      const Prepared& prepared = s.PreparedFor({taken, w, 0, 0});
-      for (int begin = i * piece * step; begin < end; begin += step) {
-        const int first = begin * g.stride - rows.top, top = std::max(0, -first);
-        const auto* from = static_cast<const uint8_t*>(src) + (first + top) * from_row;
-        uint8_t* to = static_cast<uint8_t*>(dst) + begin * to_row;
-        if (top == 0 && first + taken <= rows.h && begin + step <= outputs) {
-          s.lanes[lane].Execute(prepared, from, to);
-          continue;
-        }
-        // What it lacks at the top or the bottom is put there, so that one primitive does for all rows.
-        const int stop = std::min(taken, rows.h - first);
-        std::vector<uint8_t> source(taken * from_row), destination(step * to_row);
-        std::copy_n(from, (stop - top) * from_row, source.data() + top * from_row);
-        const size_t size = std::min(step, outputs - begin) * to_row;
-        std::copy_n(to, size, destination.data());  // it may add to that
-        s.lanes[lane].Execute(prepared, source.data(), destination.data());
-        std::copy_n(destination.data(), size, to);
-      }
+      s.convolution.Run(src, whole, step, begin, end, s.lanes[lane],
+                        static_cast<uint8_t*>(dst) + begin * s.convolution.RowBytes(whole));
     } catch (const dnnl::error& error) {
       if (error.status == dnnl_out_of_memory)
         return Status(StatusCode::kOutOfMemory, "not enough memory for a convolution");

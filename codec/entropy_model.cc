@@ -13,6 +13,7 @@ namespace {
 
 /// From this quality index on the bits of z are too few to save any: what y then costs more is as much.
 constexpr int kFinerZ = kMaxQualityIndex * 45 / 100;
+constexpr int kHeadRow = 64;  // positions
 
 int PhaseOf(int y, int x) { return (y & 1) * 2 + (x & 1); }
 
@@ -137,7 +138,8 @@ struct EntropyModel::Reader {
   bool Damaged() const { return rans.damaged(); }
 };
 
-EntropyModel::EntropyModel(const ModelData& model, int quality_index, IntegerEngine engine, Quantiser quantiser)
+EntropyModel::EntropyModel(const ModelData& model, int quality_index, IntegerEngine engine, Quantiser quantiser,
+                           const Sharing& sharing)
     : model_(model), tables_(TablesAtQuality(model, quality_index)) {
   if (quantiser == Quantiser::kRateDistortion) {
     rate_distortion_.emplace(model.tables);
@@ -145,16 +147,16 @@ EntropyModel::EntropyModel(const ModelData& model, int quality_index, IntegerEng
     if (quality_index < kFinerZ) of_z_.emplace(model.tables, RateDistortion::kBitsPerSquaredStepOfZ);
   }
   const int m = model.latent_channels, group = m / 4;
-  const auto sums = std::make_shared<Scratch<int32_t>>();
-  for (const IntegerLayer& layer : model.h_s) h_s_.emplace_back(layer, engine, sums);
+  const auto sums = std::make_shared<std::vector<Scratch<int32_t>>>(sharing.lanes);
+  for (const IntegerLayer& layer : model.h_s) h_s_.emplace_back(layer, engine, sums, sharing);
   for (int k = 0; k < 4; ++k) {
     const std::vector<IntegerLayer>& layers = model.context[k];
-    for (size_t i = 0; i + 1 < layers.size(); ++i) context_[k].emplace_back(layers[i], engine, sums);
+    for (size_t i = 0; i + 1 < layers.size(); ++i) context_[k].emplace_back(layers[i], engine, sums, sharing);
     for (int g = 0; g < 4; ++g) {
       std::vector<int> outputs;
       for (int c = 0; c < group; ++c) outputs.push_back(g * group + c);
       for (int c = 0; c < group; ++c) outputs.push_back(m + g * group + c);
-      heads_[k].emplace_back(layers.back(), engine, outputs, sums);
+      heads_[k].emplace_back(layers.back(), engine, outputs, sums, sharing);
     }
   }
   const uint16_t* exp2 = model.exp2.data();
@@ -285,15 +287,17 @@ void EntropyModel::CodeStep(Coder& coder, int step, Latents* latents) {
   for (int phase = 0; phase < 4; ++phase) {
     const int g = group_of_phase[phase];
     const int positions = (h - (phase >> 1) + 1) / 2 * ((w - (phase & 1) + 1) / 2);
-    gathered_.resize(static_cast<size_t>(positions) * width);
+    // In rows of one length, and one primitive for it: what is beyond the last is computed and not looked at.
+    const int rows = (positions - 1) / kHeadRow + 1;
+    gathered_.resize(static_cast<size_t>(rows) * kHeadRow * width);
     uint8_t* to = gathered_.data();
     for (int y = phase >> 1; y < h; y += 2) {
       for (int x = phase & 1; x < w; x += 2, to += width) {
         std::memcpy(to, hidden + (static_cast<size_t>(y) * w + x) * width, width);
       }
     }
-    outputs_[g].resize(static_cast<size_t>(positions) * 2 * group);
-    if (positions > 0) heads_[step][g].RunHead(gathered_.data(), 1, positions, outputs_[g].data());
+    outputs_[g].resize(static_cast<size_t>(rows) * kHeadRow * 2 * group);
+    if (positions > 0) heads_[step][g].RunHead(gathered_.data(), rows, kHeadRow, outputs_[g].data());
   }
 
   std::array<size_t, 4> next{};

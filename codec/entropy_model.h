@@ -47,9 +47,10 @@ class EntropyModel {
  public:
   enum class Quantiser { kNearest, kRateDistortion };
 
-  /// Borrows `model`. quantiser: for Encode. REQUIRES: 0 <= quality_index <= kMaxQualityIndex
+  /// Borrows `model`. quantiser: for Encode; sharing: of the networks' work. REQUIRES: 0 <= quality_index <=
+  /// kMaxQualityIndex
   EntropyModel(const ModelData& model, int quality_index, IntegerEngine engine,
-               Quantiser quantiser = Quantiser::kNearest);
+               Quantiser quantiser = Quantiser::kNearest, const Sharing& sharing = {});
 
   /// y: [h][w][M] in quantisation steps; z: [ceil(h/4)][ceil(w/4)][Z] likewise. Returns the tile's bytes; `latents` is
   /// set to what a decoder will get from them. shared: along these sides rate-distortion optimised quantisation

@@ -28,12 +28,12 @@ class PlainAccumulator : public IntegerAccumulator {
     }
   }
 
-  void Run(const uint8_t* src, int h, int w, int32_t* acc) override {
+  void Run(const uint8_t* src, int h, int w, int begin, int end, int, int32_t* acc) override {
     const int half = kernel_ / 2;
-    std::fill(acc, acc + static_cast<size_t>(h) * w * out_, 0);
-    for (int y = 0; y < h; ++y) {
+    std::fill(acc, acc + static_cast<size_t>(end - begin) * w * out_, 0);
+    for (int y = begin; y < end; ++y) {
       for (int x = 0; x < w; ++x) {
-        int32_t* sums = acc + (static_cast<size_t>(y) * w + x) * out_;
+        int32_t* sums = acc + (static_cast<size_t>(y - begin) * w + x) * out_;
         for (int ky = 0; ky < kernel_; ++ky) {
           for (int kx = 0; kx < kernel_; ++kx) {
             const int sy = y + ky - half, sx = x + kx - half;
@@ -79,7 +79,8 @@ std::unique_ptr<IntegerAccumulator> MakePlainAccumulator(int in, int out, int ke
   return std::make_unique<PlainAccumulator>(in, out, kernel, weight);
 }
 
-IntegerConvolution::IntegerConvolution(const IntegerLayer& layer, IntegerEngine engine, Sums sums)
+IntegerConvolution::IntegerConvolution(const IntegerLayer& layer, IntegerEngine engine, Sums sums,
+                                       const Sharing& sharing)
     : IntegerConvolution(
           layer, engine,
           [&layer] {
@@ -87,11 +88,12 @@ IntegerConvolution::IntegerConvolution(const IntegerLayer& layer, IntegerEngine 
             std::iota(all.begin(), all.end(), 0);
             return all;
           }(),
-          std::move(sums)) {}
+          std::move(sums), sharing) {}
 
 IntegerConvolution::IntegerConvolution(const IntegerLayer& layer, IntegerEngine engine, const std::vector<int>& outputs,
-                                       Sums sums)
-    : in_(layer.in), margin_(layer.kernel / 2), sums_(sums ? std::move(sums) : std::make_shared<Scratch<int32_t>>()) {
+                                       Sums sums, const Sharing& sharing)
+    : sharing_(sharing),
+      sums_(sums ? std::move(sums) : std::make_shared<std::vector<Scratch<int32_t>>>(sharing.lanes)) {
   const size_t row = static_cast<size_t>(layer.in) * layer.kernel * layer.kernel;
   std::vector<int8_t> weight;
   weight.reserve(outputs.size() * row);
@@ -101,44 +103,32 @@ IntegerConvolution::IntegerConvolution(const IntegerLayer& layer, IntegerEngine 
     scale_.push_back(static_cast<double>(layer.multiplier[o]) / static_cast<double>(int64_t{1} << layer.shift[o]));
   }
   const int out = static_cast<int>(outputs.size());
-  accumulator_ = engine == IntegerEngine::kFast ? MakeFastAccumulator(layer.in, out, layer.kernel, std::move(weight))
-                                                : MakePlainAccumulator(layer.in, out, layer.kernel, weight.data());
+  accumulator_ = engine == IntegerEngine::kFast
+                     ? MakeFastAccumulator(layer.in, out, layer.kernel, std::move(weight), sharing.lanes)
+                     : MakePlainAccumulator(layer.in, out, layer.kernel, weight.data());
 }
 
-/// Calls consume(acc, first, count) for the sums of `count` positions from `first` on, in order.
+/// Calls consume(acc, first, count) for the sums of `count` positions from `first` on, several at once.
 template <typename Consumer>
-void IntegerConvolution::RunInStrips(const uint8_t* src, int h, int w, const Consumer& consume) {
-  if (margin_ == 0 && h == 1) {  // a row of positions without neighbours can be cut anywhere
-    const int step = std::min(w, kStripPositions);
-    int32_t* sums = sums_->Reserve(static_cast<size_t>(step) * bias_.size());
-    for (int x = 0; x < w; x += step) {
-      const int count = std::min(step, w - x);
-      accumulator_->Run(src + static_cast<size_t>(x) * in_, 1, count, sums);
-      consume(sums, static_cast<size_t>(x), static_cast<size_t>(count));
-    }
-    return;
-  }
-  // Rows in the margin of a strip see zeros where it ends, and are dropped.
-  const int step = std::max(1, std::min(h, kStripPositions / w));
-  const size_t most = static_cast<size_t>(std::min(h, step + (step < h ? 2 * margin_ : 0)));
-  int32_t* sums = sums_->Reserve(most * w * bias_.size());
-  for (int y = 0; y < h; y += step) {
-    const int end = std::min(y + step, h), from = std::max(0, y - margin_), to = std::min(h, end + margin_);
-    accumulator_->Run(src + static_cast<size_t>(from) * w * in_, to - from, w, sums);
-    consume(sums + static_cast<size_t>(y - from) * w * bias_.size(), static_cast<size_t>(y) * w,
-            static_cast<size_t>(end - y) * w);
-  }
+void IntegerConvolution::RunInPieces(const uint8_t* src, int h, int w, const Consumer& consume) {
+  const int rows = PieceRows(h, w);
+  sharing_.ForEach((h - 1) / rows + 1, [&](int lane, int i) {
+    const int begin = i * rows, end = std::min(begin + rows, h);
+    int32_t* sums = (*sums_)[lane].Reserve(static_cast<size_t>(rows) * w * bias_.size());
+    accumulator_->Run(src, h, w, begin, end, lane, sums);
+    consume(sums, static_cast<size_t>(begin) * w, static_cast<size_t>(end - begin) * w);
+  });
 }
 
 void IntegerConvolution::RunRelu(const uint8_t* src, int h, int w, uint8_t* dst, int stride) {
-  RunInStrips(src, h, w, [&](const int32_t* acc, size_t first, size_t pixels) {
+  RunInPieces(src, h, w, [&](const int32_t* acc, size_t first, size_t pixels) {
     RequantiseRelu(acc, pixels, out(), bias_.data(), scale_.data(), dst + first * stride, stride);
   });
 }
 
 void IntegerConvolution::RunHead(const uint8_t* src, int h, int w, int32_t* dst) {
   const int channels = out();
-  RunInStrips(src, h, w, [&](const int32_t* acc, size_t first, size_t pixels) {
+  RunInPieces(src, h, w, [&](const int32_t* acc, size_t first, size_t pixels) {
     int32_t* to = dst + first * channels;
     for (size_t p = 0; p < pixels; ++p, acc += channels, to += channels) {
       RequantiseHead(acc, bias_.data(), scale_.data(), channels, to);

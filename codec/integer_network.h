@@ -9,7 +9,9 @@
 // (above that the 16-bit multiply-add of SSE4.1 to AVX-512 without VNNI saturates). Bias and re-quantisation are
 // always done here.
 
+#include <algorithm>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -22,31 +24,50 @@ namespace lichen {
 class IntegerAccumulator {
  public:
   virtual ~IntegerAccumulator() = default;
-  /// src: [h][w][in], 0..127; acc: [h][w][out]
-  virtual void Run(const uint8_t* src, int h, int w, int32_t* acc) = 0;
+  /// src: [h][w][in], 0..127; acc: [end - begin][w][out], of rows `begin` to `end`. lane: one of those that it was made
+  /// for; calls at the same time have different ones
+  virtual void Run(const uint8_t* src, int h, int w, int begin, int end, int lane, int32_t* acc) = 0;
+};
+
+/// How work is shared out. This file knows no threads.
+struct Sharing {
+  using Work = std::function<void(int lane, int i)>;
+
+  int lanes = 1;
+  /// Calls work(lane, i) for i in 0..count-1, several at once, in different lanes; empty: one after the other in lane
+  /// 0.
+  std::function<void(int count, const Work& work)> share{};
+
+  void ForEach(int count, const Work& work) const {
+    if (share) return share(count, work);
+    for (int i = 0; i < count; ++i) work(0, i);
+  }
 };
 
 enum class IntegerEngine { kPlain, kFast };
 
 std::unique_ptr<IntegerAccumulator> MakePlainAccumulator(int in, int out, int kernel, const int8_t* weight);
 /// The fastest engine of this build; the plain one where there is no other.
-std::unique_ptr<IntegerAccumulator> MakeFastAccumulator(int in, int out, int kernel, std::vector<int8_t> weight);
+std::unique_ptr<IntegerAccumulator> MakeFastAccumulator(int in, int out, int kernel, std::vector<int8_t> weight,
+                                                        int lanes);
 
-/// Sums are computed for about so many positions at a time, so that they stay small whatever the size of a tile; tiles
-/// of up to 2048 pixels a side are done at once.
-inline constexpr int kStripPositions = 1 << 14;
+/// Sums are computed for about so many positions at a time, so that they stay in a cache, and threads can share them.
+inline constexpr int kPiecePositions = 256;
+
+/// The same in rows, of h x w positions.
+constexpr int PieceRows(int h, int w) { return std::min(h, (kPiecePositions - 1) / w + 1); }
 
 /// A layer ready to run.
 class IntegerConvolution {
  public:
-  /// Room for sums, which layers that run one after the other can share.
-  using Sums = std::shared_ptr<Scratch<int32_t>>;
+  /// Room for sums, by lane, which layers that run one after the other can share.
+  using Sums = std::shared_ptr<std::vector<Scratch<int32_t>>>;
 
   /// The layer is copied. outputs: the output channels to compute, in this order; all when not given. sums: null for
-  /// room of its own
-  IntegerConvolution(const IntegerLayer& layer, IntegerEngine engine, Sums sums = nullptr);
+  /// room of its own, or of as many lanes as are shared
+  IntegerConvolution(const IntegerLayer& layer, IntegerEngine engine, Sums sums = nullptr, const Sharing& sharing = {});
   IntegerConvolution(const IntegerLayer& layer, IntegerEngine engine, const std::vector<int>& outputs,
-                     Sums sums = nullptr);
+                     Sums sums = nullptr, const Sharing& sharing = {});
 
   int out() const { return static_cast<int>(bias_.size()); }
   /// REQUIRES: a ReLU layer. dst: [h][w] pixels `stride` bytes apart, out() channels each, 0..127.
@@ -56,9 +77,9 @@ class IntegerConvolution {
 
  private:
   template <typename Consumer>
-  void RunInStrips(const uint8_t* src, int h, int w, const Consumer& consume);
+  void RunInPieces(const uint8_t* src, int h, int w, const Consumer& consume);
 
-  int in_, margin_;
+  Sharing sharing_;
   std::unique_ptr<IntegerAccumulator> accumulator_;
   std::vector<int32_t> bias_;
   std::vector<double> scale_;  // multiplier / 2^shift, exactly

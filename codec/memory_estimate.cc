@@ -29,25 +29,29 @@ uint64_t FixedMemory(const ModelData& model) {
   return kOther + 3 * (floats * sizeof(float) + bytes);
 }
 
-/// The entropy model at work on a tile of so many positions.
-uint64_t TileMemory(const ModelData& model, uint64_t positions) {
-  const uint64_t m = model.latent_channels, p = model.feature_channels;
-  const uint64_t strip = std::min<uint64_t>(positions, kStripPositions);
-  // Sums of one layer at a time. h_s runs at a quarter of the positions at most, and so do heads, a group at a time.
-  uint64_t widest = p, sums = 0;
-  for (const IntegerLayer& layer : model.h_s) sums = std::max<uint64_t>(sums, layer.out / 4);
-  for (const auto& layers : model.context) {
-    for (const IntegerLayer& layer : layers) {
-      if (layer.relu) widest = std::max<uint64_t>(widest, layer.out);
-      sums = std::max<uint64_t>(sums, layer.relu ? layer.out : layer.out / 16);
-    }
-  }
-  const uint64_t latents = m * sizeof(int32_t), inputs = p + 2 * m, heads = 2 * m;
-  return positions * (latents + inputs + p + 3 * widest + heads) + strip * sums * sizeof(int32_t);
-}
-
 uint64_t LargestTile(const TileGrid& grid) {
   return uint64_t(grid.Column(0).size()) * static_cast<uint64_t>(grid.Row(0).size());
+}
+
+/// The entropy model at work on the largest tile.
+uint64_t TileMemory(const ModelData& model, const TileGrid& grid, int threads) {
+  const uint64_t positions = LargestTile(grid);
+  const uint64_t m = model.latent_channels, p = model.feature_channels;
+  uint64_t widest = p;
+  for (const auto& layers : model.context) {
+    for (const IntegerLayer& layer : layers) widest = std::max<uint64_t>(widest, layer.relu ? layer.out : 0);
+  }
+  const uint64_t latents = m * sizeof(int32_t), inputs = p + 2 * m, heads = 2 * m;
+  // Sums of one layer at a time, of each thread that helps with the tile; heads compute a group at a time.
+  uint64_t sums = 0;
+  for (const IntegerLayer& layer : model.h_s) sums = std::max<uint64_t>(sums, layer.out);
+  for (const auto& layers : model.context) {
+    for (const IntegerLayer& layer : layers) sums = std::max<uint64_t>(sums, layer.relu ? layer.out : layer.out / 4);
+  }
+  const int available = AvailableThreads(threads);
+  const uint64_t lanes = grid.columns() < available ? static_cast<uint64_t>(available) : 1;
+  const uint64_t piece = kPiecePositions + static_cast<uint64_t>(grid.Column(0).size());
+  return positions * (latents + inputs + p + 3 * widest + heads) + lanes * piece * sums * sizeof(int32_t);
 }
 
 /// How many tiles of a row with `columns` columns of latents are worked on at a time.
@@ -81,13 +85,13 @@ uint64_t DecodeMemory(const ModelData& model, const bitstream::Header& header, c
     const int pixels = view.SamplesPerLatent() * synthesis.box, w = columns.size() * pixels;
     post_filter = PostFilter::Memory(strip * pixels, w, ThreadsFor(threads, int64_t{rows} * pixels * w));
   }
-  return FixedMemory(model) + TilesAtATime(grid, columns, threads) * TileMemory(model, LargestTile(grid)) + latents +
+  return FixedMemory(model) + TilesAtATime(grid, columns, threads) * TileMemory(model, grid, threads) + latents +
          transform + samples + post_filter;
 }
 
 uint64_t HashMemory(const ModelData& model, const bitstream::Header& header, int threads) {
   const TileGrid grid(header);
-  return FixedMemory(model) + TilesAtATime(grid, {0, grid.width()}, threads) * TileMemory(model, LargestTile(grid));
+  return FixedMemory(model) + TilesAtATime(grid, {0, grid.width()}, threads) * TileMemory(model, grid, threads);
 }
 
 uint64_t EncodeMemory(const ModelData& model, const bitstream::Header& header, TransformPrecision precision,
@@ -117,7 +121,7 @@ uint64_t EncodeMemory(const ModelData& model, const bitstream::Header& header, T
   const uint64_t symbols = tile * m * 4;
   const uint64_t refinement = refine ? RefinedTiles::Memory(model, grid, precision) : 0;
   return FixedMemory(model) + latents + canvas + transform + refinement + post_filter +
-         TilesAtATime(grid, {0, grid.width()}, threads) * (TileMemory(model, tile) + hyper + copies + symbols);
+         TilesAtATime(grid, {0, grid.width()}, threads) * (TileMemory(model, grid, threads) + hyper + copies + symbols);
 }
 
 Status CheckMemory(uint64_t bytes, uint64_t limit, const char* work) {

@@ -29,7 +29,7 @@ RefinedTiles::RefinedTiles(const ModelData& model, const TileGrid& grid, int qua
     : grid_(grid),
       channels_(model.latent_channels),
       gain_(TablesAtQuality(model, quality_index).gain_y),
-      encoder_(model, quality_index, EntropyModel::Quantiser::kRateDistortion, workers),
+      encoder_(model, quality_index, EntropyModel::Quantiser::kRateDistortion, workers, 1),
       refinement_(model, quality_index, iterations, workers) {}
 
 Status RefinedTiles::EncodeUsual(const RefinementCanvas& picture) {

@@ -14,6 +14,7 @@
 #include "codec/model_data.h"
 #include "codec/sample_windows.h"
 #include "codec/scratch.h"
+#include "codec/sharing.h"
 #include "codec/tiling.h"
 #include "codec/transform.h"
 #include "codec/workers.h"
@@ -23,12 +24,12 @@ namespace lichen {
 /// Encodes one tile after the other. Not for use by two threads at once.
 class TileEncoder {
  public:
-  /// Borrows `model` and `workers`.
-  TileEncoder(const ModelData& model, int quality_index, EntropyModel::Quantiser quantiser, Workers& workers)
+  /// Borrows `model` and `workers`. tiles: of which encoders like this one work on one each, at the same time
+  TileEncoder(const ModelData& model, int quality_index, EntropyModel::Quantiser quantiser, Workers& workers, int tiles)
       : model_(model),
         tables_(TablesAtQuality(model, quality_index)),
         h_a_(model.h_a, quality_index, FastestPrecision(), workers),
-        entropy_model_(model, quality_index, IntegerEngine::kFast, quantiser) {}
+        entropy_model_(model, quality_index, IntegerEngine::kFast, quantiser, SharingOf(workers, tiles)) {}
 
   /// y: the tile's first position, in rows of `row_positions` positions. errors: kOutOfMemory, kInternal
   Result<std::vector<uint8_t>> Encode(const float* y, int row_positions, int h, int w, SharedSides shared) {
@@ -104,7 +105,7 @@ class TileRowEncoder {
     std::vector<Result<std::vector<uint8_t>>> tiles(columns, std::vector<uint8_t>());
     workers_.ForEach(columns, [&](int lane, int i) {
       std::unique_ptr<TileEncoder>& encoder = encoders_[lane];
-      if (!encoder) encoder = std::make_unique<TileEncoder>(model_, quality_index_, quantiser_, workers_);
+      if (!encoder) encoder = std::make_unique<TileEncoder>(model_, quality_index_, quantiser_, workers_, columns);
       const Span span = grid_.Column(i);
       const SharedSides shared = {tile_row > 0, tile_row + 1 < grid_.rows(), i > 0, i + 1 < columns};
       tiles[i] = encoder->Encode(band + static_cast<size_t>(span.begin) * model_.latent_channels, grid_.width(), h,

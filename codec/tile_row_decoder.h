@@ -13,6 +13,7 @@
 #include "bitstream/container.h"
 #include "codec/entropy_model.h"
 #include "codec/model_data.h"
+#include "codec/sharing.h"
 #include "codec/tiling.h"
 #include "codec/workers.h"
 
@@ -52,7 +53,9 @@ class TileRowDecoder {
   Status DecodeTile(int tile_row, int column, Lane& lane) {
     if (!lane.model) {
       const int quality_index = static_cast<int>(container_.header.quality_index);
-      lane.model = std::make_unique<EntropyModel>(model_, quality_index, IntegerEngine::kFast);
+      lane.model =
+          std::make_unique<EntropyModel>(model_, quality_index, IntegerEngine::kFast, EntropyModel::Quantiser::kNearest,
+                                         SharingOf(workers_, grid_.columns()));
     }
     const size_t tile = static_cast<size_t>(tile_row) * grid_.columns() + column;
     LICHEN_RETURN_IF_ERROR(bitstream::CheckTile(container_, data_, size_, tile));

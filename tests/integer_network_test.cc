@@ -8,6 +8,7 @@
 #include <random>
 
 #include "codec/fixed_point.h"
+#include "codec/workers.h"
 #include "test_data.h"
 
 namespace lichen {
@@ -67,18 +68,20 @@ TEST_P(IntegerNetworkTest, EveryLayerEqualsTheVectorsOfTheExport) {
 INSTANTIATE_TEST_SUITE_P(Engines, IntegerNetworkTest, testing::Values(IntegerEngine::kPlain, IntegerEngine::kFast),
                          [](const auto& engine) { return engine.param == IntegerEngine::kPlain ? "Plain" : "Fast"; });
 
-TEST(IntegerStripsTest, StripsGiveWhatTheWholeGives) {
+TEST(IntegerPiecesTest, PiecesGiveWhatTheWholeGives) {
   const IntegerLayer& layer = DataOf(*ToyModel()).context[1][1];
   ASSERT_EQ(layer.kernel, 3);
-  const int w = 90, h = 2 * kStripPositions / w + 7;  // three strips
+  const int w = 90, h = 67;  // many pieces, the last of which is cut off
+  ASSERT_NE(h % PieceRows(h, w), 0);
   std::mt19937 random(3);
   std::vector<uint8_t> input(static_cast<size_t>(h) * w * layer.in);
   for (uint8_t& v : input) v = static_cast<uint8_t>(random() % 128);
   std::vector<uint8_t> got(static_cast<size_t>(h) * w * layer.out), part(got.size());
   IntegerConvolution convolution(layer, IntegerEngine::kFast);
   convolution.RunRelu(input.data(), h, w, got.data(), layer.out);
-  // Windows that need no strips, of which the inner rows are what the whole gives there.
-  const int rows = 60;
+  // Windows of one piece, of which the inner rows are what the whole gives there.
+  const int rows = PieceRows(h, w);
+  ASSERT_GT(rows, 2);
   for (int y = 0; y + rows <= h; y += rows - 2) {
     convolution.RunRelu(input.data() + static_cast<size_t>(y) * w * layer.in, rows, w, part.data(), layer.out);
     const size_t from = y == 0 ? 0 : 1, row = static_cast<size_t>(w) * layer.out;
@@ -87,10 +90,34 @@ TEST(IntegerStripsTest, StripsGiveWhatTheWholeGives) {
   }
 }
 
-TEST(IntegerStripsTest, ALongRowOfPositionsIsCutToo) {
+TEST(IntegerPiecesTest, SharedWorkGivesTheSame) {
+  const IntegerLayer& layer = DataOf(*ToyModel()).context[1][1];
+  const int w = 30, h = 50;
+  std::vector<uint8_t> input(static_cast<size_t>(h) * w * layer.in);
+  for (size_t i = 0; i < input.size(); ++i) input[i] = static_cast<uint8_t>(i * 11 % 128);
+  Workers workers(3);
+  for (const IntegerEngine engine : {IntegerEngine::kPlain, IntegerEngine::kFast}) {
+    std::vector<uint8_t> alone(static_cast<size_t>(h) * w * layer.out), shared(alone.size()), backwards(alone.size());
+    IntegerConvolution(layer, engine).RunRelu(input.data(), h, w, alone.data(), layer.out);
+    const Sharing among = {workers.threads(),
+                           [&](int count, const Sharing::Work& work) { workers.ForEach(count, work); }};
+    IntegerConvolution(layer, engine, nullptr, among).RunRelu(input.data(), h, w, shared.data(), layer.out);
+    EXPECT_EQ(shared, alone);
+    int pieces = 0;
+    const Sharing reversed = {2, [&](int count, const Sharing::Work& work) {
+                                pieces = count;
+                                for (int i = count; i-- > 0;) work(i % 2, i);
+                              }};
+    IntegerConvolution(layer, engine, nullptr, reversed).RunRelu(input.data(), h, w, backwards.data(), layer.out);
+    EXPECT_EQ(backwards, alone);
+    EXPECT_GT(pieces, 2);
+  }
+}
+
+TEST(IntegerPiecesTest, ALongRowOfPositionsIsOnePiece) {
   const IntegerLayer& layer = DataOf(*ToyModel()).context[1].back();
   ASSERT_EQ(layer.kernel, 1);
-  const int count = kStripPositions + 100;
+  const int count = (1 << 14) + 100;
   std::vector<uint8_t> input(static_cast<size_t>(count) * layer.in);
   for (size_t i = 0; i < input.size(); ++i) input[i] = static_cast<uint8_t>(i * 7 % 128);
   std::vector<int32_t> got(static_cast<size_t>(count) * layer.out), end(static_cast<size_t>(200) * layer.out);
@@ -113,13 +140,13 @@ TEST(IntegerAccumulatorTest, FastEqualsPlainAtTheExtremes) {
       for (int8_t& w : weight) {
         w = static_cast<int8_t>(mode == 0 ? 127 : mode == 1 ? -127 : static_cast<int>(random() % 255) - 127);
       }
-      const auto accumulator = MakeFastAccumulator(in, out, kernel, weight);
+      const auto accumulator = MakeFastAccumulator(in, out, kernel, weight, 1);
       for (const auto& [h, w] : {std::pair{9, 7}, std::pair{1, 1}, std::pair{3, 2}, std::pair{2, 65}}) {
         std::vector<uint8_t> src(static_cast<size_t>(h) * w * in);
         for (uint8_t& v : src) v = static_cast<uint8_t>(mode == 2 ? random() % 128 : 127);
         std::vector<int32_t> plain(static_cast<size_t>(h) * w * out), fast(plain.size());
-        MakePlainAccumulator(in, out, kernel, weight.data())->Run(src.data(), h, w, plain.data());
-        accumulator->Run(src.data(), h, w, fast.data());
+        MakePlainAccumulator(in, out, kernel, weight.data())->Run(src.data(), h, w, 0, h, 0, plain.data());
+        accumulator->Run(src.data(), h, w, 0, h, 0, fast.data());
         EXPECT_EQ(plain, fast) << in << " " << out << " " << kernel << " mode " << mode << " " << h << "x" << w;
       }
     }

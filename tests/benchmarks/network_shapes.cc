@@ -213,7 +213,7 @@ class Network {
   std::vector<FloatLayer> layers_;
   Workers one_thread_{1};
   std::unique_ptr<Transform> g_s_;
-  IntegerConvolution::Sums sums_ = std::make_shared<Scratch<int32_t>>();
+  IntegerConvolution::Sums sums_ = std::make_shared<std::vector<Scratch<int32_t>>>(1);
   std::vector<IntegerConvolution> h_s_, heads_;
   std::array<std::vector<IntegerConvolution>, 4> context_;
   std::vector<float> y_hat_;

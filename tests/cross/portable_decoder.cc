@@ -16,7 +16,7 @@
 
 namespace lichen {
 
-std::unique_ptr<IntegerAccumulator> MakeFastAccumulator(int in, int out, int kernel, std::vector<int8_t> weight) {
+std::unique_ptr<IntegerAccumulator> MakeFastAccumulator(int in, int out, int kernel, std::vector<int8_t> weight, int) {
   return MakePlainAccumulator(in, out, kernel, weight.data());
 }
 

@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+#ifndef LICHEN_CODEC_SHARING_H_
+#define LICHEN_CODEC_SHARING_H_
+
+#include "codec/convolution.h"
+#include "codec/integer_network.h"
+#include "codec/workers.h"
+
+namespace lichen {
+
+/// All workers share the networks' work on one tile, where there are fewer tiles in a row than workers; else each has a
+/// tile of its own. Borrows `workers`.
+inline Sharing SharingOf(Workers& workers, int tiles) {
+  if (tiles >= workers.threads() || !NetworksAreWorthSharing()) return {};
+  return {workers.threads(), [&workers](int count, const Sharing::Work& work) { workers.ForEach(count, work); }};
+}
+
+}  // namespace lichen
+
+#endif  // LICHEN_CODEC_SHARING_H_
