@@ -29,19 +29,16 @@ EncodeOptions Options(double quality, int effort) {
   return options;
 }
 
-/// Mean squared error of what a decoder gives.
-double ErrorOf(const Image& image, const std::vector<uint8_t>& file) {
-  const Image decoded = Decode(file.data(), file.size(), {}).value();
+/// What training minimises: bits per pixel and the weighted error.
+double CostOf(const Image& image, double quality, const Image& decoded, size_t bytes) {
   double sum = 0;
   for (size_t i = 0; i < image.pixels.size(); ++i) sum += std::pow(double{1} * decoded.pixels[i] - image.pixels[i], 2);
-  return sum / static_cast<double>(image.pixels.size());
-}
-
-/// What training minimises: bits per pixel and the weighted error.
-double CostOf(const Image& image, double quality, const std::vector<uint8_t>& file) {
   const double lambda = 0.0004 * std::pow(800, quality / 100);
-  return lambda * ErrorOf(image, file) +
-         8.0 * static_cast<double>(file.size()) / (double{1} * image.width * image.height);
+  return lambda * sum / static_cast<double>(image.pixels.size()) +
+         8.0 * static_cast<double>(bytes) / (double{1} * image.width * image.height);
+}
+double CostOf(const Image& image, double quality, const std::vector<uint8_t>& file) {
+  return CostOf(image, quality, Decode(file.data(), file.size(), {}).value(), file.size());
 }
 
 TEST(RefinementTest, FilesCostLess) {
@@ -54,7 +51,7 @@ TEST(RefinementTest, FilesCostLess) {
 }
 
 TEST(RefinementTest, FilesCostLessWithMoreEffort) {
-  const Image photo = Photograph(30, 40, 128, 96);
+  const Image photo = Photograph(30, 40, 192, 160);
   double before = CostOf(photo, 50, *Encode(photo, Options(50, 1)));
   for (const int effort : {2, 3}) {
     const double cost = CostOf(photo, 50, *Encode(photo, Options(50, effort)));
@@ -193,12 +190,12 @@ TEST(RefinementTest, SixteenBits) {
     wide.insert(wide.end(), 2, sample);  // times 257, whatever the order of bytes
   }
   deep.pixels = wide;
-  const std::vector<uint8_t> file = *Encode(deep, Options(50, 2));
+  const std::vector<uint8_t> file = *Encode(deep, Options(50, 2)), narrow = *Encode(photo, Options(50, 2));
   DecodeOptions options;
   options.bit_depth = 8;
   const Image decoded = Decode(file.data(), file.size(), options).value();
-  EXPECT_NEAR(test::Psnr(photo.pixels, decoded.pixels),
-              10 * std::log10(255 * 255 / ErrorOf(photo, *Encode(photo, Options(50, 2)))), 0.05);
+  // Descent ends at other latents, which are as good.
+  EXPECT_NEAR(CostOf(photo, 50, decoded, file.size()) / CostOf(photo, 50, narrow), 1, 0.01);
 }
 
 TEST(RefinementTest, ATargetIsMet) {

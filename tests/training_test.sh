@@ -38,13 +38,31 @@ train=$(dirname "$0")/../training
 
 # The same with residual blocks in 8-bit integers: steps are found and trained, go into the model file, and are used.
 "$python" "$train/train.py" --data "$work/tiles" --out "$work/rounded" --minutes 0.1 --batch 1 --resume "$work/small.weights.pt" --rounded
-"$python" "$train/train.py" --data "$work/tiles" --out "$work/again" --minutes 0.02 --batch 1 --resume "$work/rounded.pt"
+"$python" "$train/train.py" --data "$work/tiles" --out "$work/again" --minutes 0.02 --batch 1 --resume "$work/rounded.pt" --weight 28 \
+  --post-filter "$work/small.post_filter.pt"
 "$python" "$train/export.py" "$work/again.weights.pt" "$work/again.lim" --name again
 "$python" - "$work/again.weights.pt" <<'P'
 import sys
 import torch
 steps = [v.float() for k, v in torch.load(sys.argv[1])['average'].items() if '.step_' in k]
 assert steps and all(v.std() > 0 and v.abs().max() < 16 for v in steps)
+P
+"$python" - "$train" "$work/small.post_filter.pt" <<'P'
+import sys
+sys.path.insert(0, sys.argv[1])
+import torch
+from post_filter import InTheLoop, Picture, weights_for
+x = torch.rand(2, 3, 8, 8).repeat_interleave(8, 2).repeat_interleave(8, 3)
+x_hat, q = 0.1 + 0.7 * x, torch.tensor([0.1, 0.8])
+in_the_loop = InTheLoop(torch.load(sys.argv[2]))
+behind = x_hat + in_the_loop.correction(x, x_hat, q)
+for picture, x_of, behind_of in zip(Picture.observe(x, x_hat, q)[0], x, behind):
+    best = picture.without(weights_for(picture, in_the_loop.fitted, ridge=in_the_loop.RIDGE)).error
+    assert best < picture.without(weights_for(picture, in_the_loop.fitted, 0)).error  # than the mean alone
+    assert abs(3 * ((behind_of - x_of) ** 2).mean() / best - 1) < 0.01
+in_the_loop.EVERY, in_the_loop.KEPT, mean = 1, 2, in_the_loop.fitted['mean']
+in_the_loop.correction(x, x_hat, q)
+assert (in_the_loop.fitted['mean'] != mean).any()  # it follows
 P
 "$enc" --model "$work/again.lim" -q 90 "$photo" "$work/rounded.lic"
 "$dec" --model "$work/again.lim" "$work/rounded.lic" "$work/rounded.png"

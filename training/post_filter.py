@@ -20,30 +20,36 @@ from model import QUALITY_ANCHORS
 
 FEATURES, COMPONENTS = 50, 32
 CLIP = 0.01
-YUV = np.array([[0.299, 0.587, 0.114], [-0.168736, -0.331264, 0.5], [0.5, -0.418688, -0.081312]], np.float32)
+YUV = ((0.299, 0.587, 0.114), (-0.168736, -0.331264, 0.5), (0.5, -0.418688, -0.081312))
 DIRECTIONS = ((0, 1), (1, 0), (1, 1), (1, -1))  # dy, dx
 HALF_MAX = 65504.0
 MEAN_RIDGE, COMPONENT_RIDGE = 1e-4, 1e-3  # in parts of the mean of the diagonal
 
 
+@torch.no_grad()
 def features(x_hat):
-    """x_hat float32 [3,H,W] in 0..1 -> [FEATURES,H,W]"""
-    planes = np.tensordot(YUV, x_hat - 0.5, 1)
+    """x_hat float32 [N,3,H,W] in 0..1 -> [N,FEATURES,H,W]"""
+    planes = torch.einsum('co,nohw->cnhw', x_hat.new_tensor(YUV), x_hat - 0.5)
+    n, h, w = planes.shape[1:]
+    out = x_hat.new_empty(FEATURES, n, h, w)
     y, u, v = planes
-    h, w = y.shape
-    padded = np.pad(planes, ((0, 0), (1, 1), (1, 1)), mode='edge')
-    polynomials = [np.ones_like(y), y, u, v, y * y, y * u, y * v, u * u, u * v, v * v, y * y * y, y * y * u, y * y * v,
-                   y * u * u, y * u * v, y * v * v, u * u * u, u * u * v, u * v * v, v * v * v]
-    second, clipped, activity = [], [], 0
+    yy, uu, vv = y * y, u * u, v * v
+    for i, t in enumerate((1, y, u, v, yy, y * u, y * v, uu, u * v, vv, yy * y, yy * u, yy * v, y * uu, y * u * v, y * vv,
+                           uu * u, uu * v, u * vv, vv * v)):
+        out[i] = t
+    padded = F.pad(planes, (1, 1, 1, 1), mode='replicate')
+    second, clipped, activity = out[20:32], out[32:44], 0
     for c in range(3):
-        for dy, dx in DIRECTIONS:
-            a, b = (padded[c, 1 + s * dy:1 + s * dy + h, 1 + s * dx:1 + s * dx + w] - planes[c] for s in (1, -1))
-            second.append(a + b)
-            clipped.append(np.clip(a, -CLIP, CLIP) + np.clip(b, -CLIP, CLIP))
-            activity += np.abs(a) + np.abs(b) if c == 0 else 0
-    laplacian = sum(second[:4])
-    mixed = [y * laplacian, activity, activity * u, activity * v, u * laplacian, v * laplacian]
-    return np.stack(polynomials + second + clipped + mixed)
+        for d, (dy, dx) in enumerate(DIRECTIONS):
+            a, b = (padded[c, :, 1 + s * dy:1 + s * dy + h, 1 + s * dx:1 + s * dx + w] - planes[c] for s in (1, -1))
+            torch.add(a, b, out=second[4 * c + d])
+            torch.add(a.clamp(-CLIP, CLIP), b.clamp(-CLIP, CLIP), out=clipped[4 * c + d])
+            if c == 0:
+                activity = activity + a.abs_() + b.abs_()
+    laplacian = second[:4].sum(0)
+    for i, t in enumerate((y * laplacian, activity, activity * u, activity * v, u * laplacian, v * laplacian)):
+        out[44 + i] = t
+    return out.transpose(0, 1)
 
 
 class Picture:
@@ -55,15 +61,22 @@ class Picture:
         self.quality, self.gram, self.cross, self.error = quality, gram, cross, error
 
     @staticmethod
+    def observe(x, x_hat, qualities):
+        """x, x_hat [N,3,H,W], qualities [N] -> those of the N pictures, and their features [N,FEATURES,H*W]"""
+        error = (x - x_hat).flatten(2)
+        f = features(x_hat).flatten(2)
+        n = f.shape[2]
+        gram, cross = f @ f.transpose(1, 2) / n, f @ error.transpose(1, 2) / n
+        of = zip(qualities.tolist(), gram.cpu().numpy().astype(float), cross.cpu().numpy().astype(float),
+                 (error ** 2).sum((1, 2)).div(n).tolist())
+        return [Picture(*p) for p in of], f
+
+    @staticmethod
+    @torch.no_grad()
     def of(net, x, quality):
         """x [3,H,W] in 0..1"""
-        with torch.no_grad():
-            x_hat = net(x[None], torch.tensor([quality]), train=False)[0][0].clamp(0, 1).numpy()
-        error = (x.numpy() - x_hat).reshape(3, -1)
-        f = features(x_hat).reshape(FEATURES, -1)
-        n = f.shape[1]
-        return Picture(quality, (f @ f.T).astype(float) / n, (f @ error.T).astype(float) / n,
-                       float((error ** 2).sum()) / n)
+        quality = torch.tensor([quality])
+        return Picture.observe(x[None], net(x[None], quality, train=False)[0].clamp(0, 1), quality)[0][0]
 
     def without(self, weights):
         """What is left to correct after `weights` [FEATURES,3]."""
@@ -154,17 +167,43 @@ def fit(pictures, count=COMPONENTS):
     return dict(mean=mean, amplitude=amplitude, components=components, deviation=deviation)
 
 
+def weights_for(picture, post_filter, count=COMPONENTS, ridge=1e-4):
+    """What suits a picture; coefficients are not rounded. -> [FEATURES,3]"""
+    mean = np.tensordot(hats(picture.quality), post_filter['mean'], 1)
+    if not count:
+        return mean
+    components = post_filter['components'][:count] * np.exp(hats(picture.quality) @ np.log(post_filter['amplitude']))
+    return mean + np.tensordot(coefficients(picture.without(mean), components, ridge), components, 1)
+
+
 def gains(pictures, post_filter, count):
     """In dB, for each picture; coefficients are not rounded."""
-    out = []
-    for p in pictures:
-        size = np.exp(hats(p.quality) @ np.log(post_filter['amplitude']))
-        left = p.without(np.tensordot(hats(p.quality), post_filter['mean'], 1))
-        if count:
-            components = post_filter['components'][:count] * size
-            left = left.without(np.tensordot(coefficients(left, components), components, 1))
-        out.append(10 * np.log10(p.error / left.error))
-    return np.array(out)
+    return np.array([10 * np.log10(p.error / p.without(weights_for(p, post_filter, count)).error) for p in pictures])
+
+
+class InTheLoop:
+    """The post-filter of a run, of which g_s is to know: what suits each crop as it is then, its mean following the
+    weights."""
+
+    EVERY, KEPT = 100, 600  # steps, crops
+    RIDGE = 1e-3  # of more than a whole picture needs, as there the weaker coefficients are not worth their bits
+
+    def __init__(self, fitted):
+        """fitted: what main() writes"""
+        self.fitted = {k: v.double().numpy() for k, v in fitted.items()}
+        self.seen, self.steps = [], 0
+
+    @torch.no_grad()
+    def correction(self, x, x_hat, q):
+        """x, x_hat [N,3,H,W], q [N] -> what is added to x_hat. It gets no gradient, which would be that of a small and
+        smooth sum; where weights are those of least squares, theirs is 0."""
+        pictures, f = Picture.observe(x, x_hat.clamp(0, 1), q)
+        weights = np.stack([weights_for(p, self.fitted, ridge=self.RIDGE) for p in pictures])
+        self.seen = (self.seen + pictures)[-self.KEPT:]
+        self.steps += 1
+        if self.steps % self.EVERY == 0 and len(self.seen) == self.KEPT:
+            self.fitted['mean'] = fit_mean(self.seen)
+        return (torch.from_numpy(weights).to(f).transpose(1, 2) @ f).view_as(x)
 
 
 def main():

@@ -17,9 +17,12 @@ import torch.distributed as dist
 from data import Crops, read_names
 from exact import choose_residuals, gaussian_frequencies
 from model import LAMBDA_RANGE, Lichen, multiply_adds, start_from_klt, start_rounding
+from post_filter import InTheLoop
 
 LAMBDA_WEIGHT = 0.4  # the loss is cost / lambda^0.4: every quality then weighs about alike
 HARD_SHARE = 0.15    # of the time at the end: scale indices rounded, table 0 not coded
+CHOSEN_Z_SHARE = 0.35  # of the time at the end: z chosen as the encoder does, where residuals are; without noise, it learns little
+UNFILTERED_SHARE = 0.2  # of the distortion, with --post-filter: what a filter can undo would cost nothing, and grow
 AVERAGE_EVERY = 5
 
 
@@ -43,6 +46,8 @@ def parse_arguments():
     arg.add_argument('--only', default='', help='train only parameters with these prefixes, e.g. context,h_s,g_s')
     arg.add_argument('--weight', type=float, default=0, help='residuals are chosen as the encoder does at --effort 1, '
                      'a squared step being worth so many bits; 0: the nearest')
+    arg.add_argument('--post-filter', default='', help='output of post_filter.py: the distortion is that behind such a '
+                     'filter')
     arg.add_argument('--frozen', action='store_true', help='the last phase: g_s, h_s and context alone, on rounded latents')
     arg.add_argument('--rounded', type=int, nargs='?', const=2, default=0, choices=(0, 1, 2), help='1: residual blocks '
                      "compute with 8-bit integers; 2 or no number: so does g_a's first convolution; where the weights of "
@@ -102,6 +107,8 @@ def main():
         arg.only = arg.only or 'g_s,h_s,context'
     if arg.weight:
         choose_residuals(net, gaussian_frequencies(), arg.weight)
+    thresholds_of_z, net.thresholds_of_z = net.thresholds_of_z, None
+    in_the_loop = InTheLoop(torch.load(arg.post_filter)) if arg.post_filter else None
     if arg.only:
         for name, p in net.named_parameters():
             p.requires_grad_(name.startswith(tuple(arg.only.split(','))))
@@ -142,6 +149,8 @@ def main():
         if share >= arg.late and crops.crop != arg.late_crop:
             crops.use(arg.late_crop)
             arg.batch = arg.late_batch
+        if share >= 1 - CHOSEN_Z_SHARE:
+            net.thresholds_of_z = thresholds_of_z
         for group in optimiser.param_groups:
             group['lr'] = learning_rate(arg, share, step - first)
         x, q = crops.batch(arg.batch), torch.rand(arg.batch, device=device)
@@ -149,6 +158,9 @@ def main():
         with torch.autocast(device.type, dtype=torch.bfloat16):
             x_hat, bpp = forward(x, q, hard=share >= 1 - HARD_SHARE, frozen=arg.frozen)
         mse = ((x_hat - x) ** 2).flatten(1).mean(1)
+        if in_the_loop:
+            behind = x_hat + in_the_loop.correction(x, x_hat.detach(), q)
+            mse = UNFILTERED_SHARE * mse + (1 - UNFILTERED_SHARE) * ((behind - x) ** 2).flatten(1).mean(1)
         cost = lam * 255 ** 2 * mse + bpp
         loss = (cost / lam ** LAMBDA_WEIGHT).mean()
         optimiser.zero_grad(set_to_none=True)
