@@ -21,7 +21,7 @@ from post_filter import InTheLoop
 
 LAMBDA_WEIGHT = 0.4  # the loss is cost / lambda^0.4: every quality then weighs about alike
 HARD_SHARE = 0.15    # of the time at the end: scale indices rounded, table 0 not coded
-CHOSEN_Z_SHARE = 0.35  # of the time at the end: z chosen as the encoder does, where residuals are; without noise, it learns little
+CHOSEN_Z_SHARE = 0.35  # of the time at the end: z chosen, where residuals are; scales of z learn little without noise
 UNFILTERED_SHARE = 0.2  # of the distortion, with --post-filter: what a filter can undo would cost nothing, and grow
 AVERAGE_EVERY = 5
 
