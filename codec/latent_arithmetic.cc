@@ -12,7 +12,7 @@ namespace {  // functions of several versions are always visible outside of a sh
 // In all loops below: limits first, which are integers, so that the order of limit and floor does not matter; then the
 // floor, as truncation less 1 where that rounded up.
 
-LICHEN_VECTORISED
+LICHEN_VECTORISED_FINITE
 void MeansAndIndicesLoop(const int32_t* __restrict means, const int32_t* __restrict scales, const double* __restrict factor,
                      const int32_t* __restrict offset, int count, int32_t* __restrict mean, int32_t* __restrict index) {
   for (int i = 0; i < count; ++i) {
@@ -45,7 +45,7 @@ void RoundResidualsLoop(const float* __restrict y, const int32_t* __restrict mea
   }
 }
 
-LICHEN_VECTORISED
+LICHEN_VECTORISED_FINITE
 void ValuesAndUnitsLoop(const int32_t* __restrict mean, const int32_t* __restrict residual, const double* __restrict factor,
                     int count, int32_t* __restrict value, uint8_t* __restrict positive, uint8_t* __restrict negative) {
   for (int i = 0; i < count; ++i) {
@@ -60,7 +60,7 @@ void ValuesAndUnitsLoop(const int32_t* __restrict mean, const int32_t* __restric
   }
 }
 
-LICHEN_VECTORISED
+LICHEN_VECTORISED_FINITE
 void RequantiseHeadLoop(const int32_t* __restrict acc, const int32_t* __restrict bias, const double* __restrict scale,
                     int count, int32_t* __restrict dst) {
   for (int i = 0; i < count; ++i) {

@@ -3,6 +3,7 @@
 
 #include <cmath>
 #include <cstring>
+#include <numeric>
 
 #include "codec/rearrangement.h"
 #include "codec/vectorised.h"
@@ -39,7 +40,7 @@ void RoundRow(const float* values, float scale, size_t count, int8_t* dst) {
 /// Adding it to a float leaves the nearest whole number in the lowest bits: 1.5 * 2^23.
 constexpr float kRounder = 12582912.0f;
 
-LICHEN_VECTORISED
+LICHEN_VECTORISED_FINITE
 void RoundPixels(const float* src, size_t pixels, size_t channels, const float* inverse_step, int8_t* dst) {
   for (size_t p = 0; p < pixels; ++p, src += channels, dst += channels) {
     for (size_t c = 0; c < channels; ++c) {
@@ -54,7 +55,7 @@ void RoundPixels(const float* src, size_t pixels, size_t channels, const float* 
   }
 }
 
-LICHEN_VECTORISED
+LICHEN_VECTORISED_FINITE
 void RoundPixelsAsFloats(const float* src, size_t pixels, size_t channels, const float* inverse_step, float* dst) {
   for (size_t p = 0; p < pixels; ++p, src += channels, dst += channels) {
     for (size_t c = 0; c < channels; ++c) {
@@ -64,6 +65,19 @@ void RoundPixelsAsFloats(const float* src, size_t pixels, size_t channels, const
       dst[c] = (v + kRounder) - kRounder;
     }
   }
+}
+
+/// work(offset, pixels, channels, inverse_step), with several pixels taken for one of more channels, since loops work
+/// on 64 numbers at a time.
+template <typename Work>
+void ForPixels(size_t pixels, const std::vector<float>& inverse_step, Workers& workers, const Work& work) {
+  const size_t channels = inverse_step.size(), together = std::lcm<size_t>(channels, 64) / channels;
+  std::vector<float> repeated;
+  for (size_t i = 0; i < together; ++i) repeated.insert(repeated.end(), inverse_step.begin(), inverse_step.end());
+  const size_t size = repeated.size(), groups = pixels / together;
+  workers.ForRanges(groups, kLeastElements / size + 1,
+                    [&](size_t begin, size_t end) { work(begin * size, end - begin, size, repeated.data()); });
+  work(groups * size, pixels % together, channels, inverse_step.data());
 }
 
 }  // namespace
@@ -84,16 +98,14 @@ RoundedWeights RoundWeights(const FloatConvolutionData& data) {
 
 void RoundToSteps(const float* src, size_t pixels, const std::vector<float>& inverse_step, int8_t* dst,
                   Workers& workers) {
-  const size_t channels = inverse_step.size();
-  workers.ForRanges(pixels, kLeastElements / channels + 1, [&](size_t begin, size_t end) {
-    RoundPixels(src + begin * channels, end - begin, channels, inverse_step.data(), dst + begin * channels);
+  ForPixels(pixels, inverse_step, workers, [&](size_t at, size_t count, size_t channels, const float* inverse) {
+    RoundPixels(src + at, count, channels, inverse, dst + at);
   });
 }
 void RoundToSteps(const float* src, size_t pixels, const std::vector<float>& inverse_step, float* dst,
                   Workers& workers) {
-  const size_t channels = inverse_step.size();
-  workers.ForRanges(pixels, kLeastElements / channels + 1, [&](size_t begin, size_t end) {
-    RoundPixelsAsFloats(src + begin * channels, end - begin, channels, inverse_step.data(), dst + begin * channels);
+  ForPixels(pixels, inverse_step, workers, [&](size_t at, size_t count, size_t channels, const float* inverse) {
+    RoundPixelsAsFloats(src + at, count, channels, inverse, dst + at);
   });
 }
 
