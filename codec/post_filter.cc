@@ -38,7 +38,7 @@ void ToPlanes(const float* rgb, int pixels, size_t pitch, float* to) {
   }
 }
 
-LICHEN_VECTORISED
+LICHEN_VECTORISED_FINITE
 void Polynomials(const float* luma, const float* blue, const float* red, int pixels, float* to) {
 #pragma omp simd
   for (int i = 0; i < pixels; ++i) {
@@ -70,7 +70,7 @@ void Polynomials(const float* luma, const float* blue, const float* red, int pix
 
 /// Differences of a pixel and its neighbours, those of opposite ones added: as they are, and limited. sums, limited:
 /// [4][kPixels], by direction
-LICHEN_VECTORISED
+LICHEN_VECTORISED_FINITE
 void Differences(const float* above, const float* pixel, const float* below, int pixels, float* sums, float* limited) {
   const float* const sides[4][2] = {
       {pixel + 1, pixel - 1}, {below, above}, {below + 1, above - 1}, {below - 1, above + 1}};
@@ -90,7 +90,7 @@ void Differences(const float* above, const float* pixel, const float* below, int
 }
 
 /// The sum of those differences' magnitudes.
-LICHEN_VECTORISED
+LICHEN_VECTORISED_FINITE
 void Activity(const float* above, const float* pixel, const float* below, int pixels, float* activity) {
   const float* const neighbours[8] = {pixel + 1, pixel - 1, below, above, below + 1, above - 1, below - 1, above + 1};
   for (int i = 0; i < pixels; ++i) activity[i] = 0;
@@ -103,7 +103,7 @@ void Activity(const float* above, const float* pixel, const float* below, int pi
   }
 }
 
-LICHEN_VECTORISED
+LICHEN_VECTORISED_FINITE
 void Mixed(const float* features, const float* activities, int pixels, float* to) {
   const float* second = features + kSecond * kPixels;
 #pragma omp simd

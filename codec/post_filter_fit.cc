@@ -5,6 +5,7 @@
 #include <array>
 #include <cmath>
 #include <cstring>
+#include <numeric>
 #include <utility>
 
 #include "bitstream/post_filter_code.h"
@@ -19,6 +20,7 @@ namespace {
 
 constexpr int kFeatures = kPostFilterFeatures, kColours = 3;
 constexpr int kPixels = PostFilterRows::kPixels, kChunk = 2 * kPixels;  // pixels whose products are summed at a time
+constexpr int kLanes = 16, kMostChunks = 16;                            // of which floats add up so many
 constexpr uint64_t kLeastPixels = 1 << 14;
 // Latent positions at the sides of a window that count for nothing: what is around them is not known (SampledError).
 constexpr int kMargin = 1;
@@ -32,36 +34,45 @@ constexpr double kRidges[] = {kRidge, 0.01, 0.03, 0.1, 0.3, 1, 3};
 // Rows of pixels whose sums are taken together: they do not depend on the number of threads, and are added in order.
 constexpr int kBand = 64;
 
-/// What least squares need, sums over pixels.
+/// What least squares need: sums over pixels of products of features and errors.
 struct Sums {
-  std::vector<double> gram = std::vector<double>(kFeatures * kFeatures);  // of features, the lower triangle
-  std::vector<double> cross = std::vector<double>(kFeatures * kColours);  // of features and errors
-  double error = 0;                                                       // squared
+  /// Features, the errors of R, G and B, and as many zeros as make it even.
+  static constexpr int kRows = (kFeatures + kColours + 1) / 2 * 2;
+
+  std::vector<double> products = std::vector<double>(kRows * kRows);  // the lower triangle, and more
   double pixels = 0;
 
+  double gram(int i, int j) const { return products[std::max(i, j) * kRows + std::min(i, j)]; }
+  double cross(int i, int colour) const { return products[(kFeatures + colour) * kRows + i]; }
+  double SquaredError() const {
+    double error = 0;
+    for (int c = kFeatures; c < kFeatures + kColours; ++c) error += products[c * kRows + c];
+    return error;
+  }
+
   void Add(const Sums& other) {
-    for (size_t i = 0; i < gram.size(); ++i) gram[i] += other.gram[i];
-    for (size_t i = 0; i < cross.size(); ++i) cross[i] += other.cross[i];
-    error += other.error;
+    for (size_t i = 0; i < products.size(); ++i) products[i] += other.products[i];
     pixels += other.pixels;
   }
 };
 
 bool IsGray(const bitstream::Header& header) { return header.colour_type <= 2; }
 
-/// count: a multiple of 64. Sums of their own for each of so many, so that none waits for the one before.
+/// Adds products of two rows of kChunk numbers, one behind the other, with two others: a0 b0, a0 b1, a1 b0, a1 b1.
+/// sums: [4][kLanes], since one sum would wait for each addition to it.
 LICHEN_VECTORISED
-float Product(const float* a, const float* b, int count) {
-  float sums[64] = {};
-  for (int k = 0; k < count; k += 64) {
-    for (int i = 0; i < 64; ++i) sums[i] += a[k + i] * b[k + i];
+void AddProducts(const float* a, const float* b, float* sums) {
+  float lanes[4][kLanes];
+  std::memcpy(lanes, sums, sizeof lanes);
+  for (int k = 0; k < kChunk; k += kLanes) {
+    for (int i = 0; i < kLanes; ++i) {
+      lanes[0][i] += a[k + i] * b[k + i];
+      lanes[1][i] += a[k + i] * b[kChunk + k + i];
+      lanes[2][i] += a[kChunk + k + i] * b[k + i];
+      lanes[3][i] += a[kChunk + k + i] * b[kChunk + k + i];
+    }
   }
-  for (int half = 32; half >= 8; half /= 2) {
-    for (int i = 0; i < half; ++i) sums[i] += sums[half + i];
-  }
-  float sum = 0;
-  for (int i = 0; i < 8; ++i) sum += sums[i];
-  return sum;
+  std::memcpy(sums, lanes, sizeof lanes);
 }
 
 /// Features and errors of pixels, until there are enough for a sum.
@@ -69,7 +80,7 @@ class Collector {
  public:
   /// gray: decoders give the mean of R, G and B, whose error then counts for all three
   explicit Collector(bool gray)
-      : gray_(gray), features_(size_t{kFeatures} * kChunk), errors_(size_t{kColours} * kChunk) {}
+      : gray_(gray), rows_(size_t{Sums::kRows} * kChunk), lanes_(size_t{kBlocks} * kLanesOfBlock) {}
 
   /// A row of pixels from `begin` on. x_hat: as g_s gives it; samples: of the picture, 0..65535
   void AddRow(const PostFilterRows& around, const float* x_hat, const uint16_t* samples, int begin, int end) {
@@ -78,12 +89,12 @@ class Collector {
       float features[kFeatures * kPixels] = {};
       around.Features(x, pixels, features);
       for (int f = 0; f < kFeatures; ++f) {
-        float* to = features_.data() + f * kChunk + count_;
+        float* to = rows_.data() + f * kChunk + count_;
         std::memcpy(to, features + f * kPixels, kPixels * sizeof(float));
         std::fill(to + pixels, to + kPixels, 0.0f);
       }
       for (int c = 0; c < kColours; ++c) {
-        float* to = errors_.data() + c * kChunk + count_;
+        float* to = rows_.data() + (kFeatures + c) * kChunk + count_;
         for (int i = 0; i < pixels; ++i) {
           const float* colours = x_hat + (x + i) * kColours;
           const float value = gray_ ? (colours[0] + colours[1] + colours[2]) / kColours : colours[c];
@@ -99,31 +110,52 @@ class Collector {
   }
 
   const Sums& Finish() {
-    Sum();
+    for (int row = 0; count_ > 0 && row < Sums::kRows; ++row) {
+      std::fill_n(rows_.data() + row * kChunk + count_, kChunk - count_, 0.0f);
+    }
+    if (count_ > 0) Sum();
+    Flush();
     return sums_;
   }
 
  private:
-  void Sum() {
-    for (int i = 0; i < kFeatures; ++i) {
-      const float* feature = features_.data() + i * kChunk;
-      for (int j = 0; j <= i; ++j) {
-        sums_.gram[i * kFeatures + j] += Product(feature, features_.data() + j * kChunk, count_);
-      }
-      for (int c = 0; c < kColours; ++c) {
-        sums_.cross[i * kColours + c] += Product(feature, errors_.data() + c * kChunk, count_);
-      }
+  /// work(i, j, index) for all pairs of two rows of products
+  template <typename Work>
+  static void ForBlocks(const Work& work) {
+    int index = 0;
+    for (int i = 0; i < Sums::kRows; i += 2) {
+      for (int j = 0; j <= i; j += 2) work(i, j, index++);
     }
-    for (int c = 0; c < kColours; ++c) {
-      const float* errors = errors_.data() + c * kChunk;
-      sums_.error += Product(errors, errors, count_);
-    }
-    count_ = 0;
   }
 
+  void Sum() {
+    ForBlocks([&](int i, int j, int index) {
+      AddProducts(rows_.data() + i * kChunk, rows_.data() + j * kChunk, lanes_.data() + index * kLanesOfBlock);
+    });
+    count_ = 0;
+    if (++chunks_ == kMostChunks) Flush();
+  }
+
+  void Flush() {
+    ForBlocks([&](int i, int j, int index) {
+      double* to = sums_.products.data() + i * Sums::kRows + j;
+      const float* lanes = lanes_.data() + index * kLanesOfBlock;
+      const auto sum = [](const float* of) { return std::accumulate(of, of + kLanes, 0.0); };
+      to[0] += sum(lanes);
+      to[1] += sum(lanes + kLanes);
+      to[Sums::kRows] += sum(lanes + 2 * kLanes);
+      to[Sums::kRows + 1] += sum(lanes + 3 * kLanes);
+    });
+    std::fill(lanes_.begin(), lanes_.end(), 0.0f);
+    chunks_ = 0;
+  }
+
+  static constexpr int kLanesOfBlock = 4 * kLanes, kBlocks = Sums::kRows / 2 * (Sums::kRows / 2 + 1) / 2;
+
   bool gray_;
-  std::vector<float> features_, errors_;  // [feature or colour][kChunk]
-  int count_ = 0;
+  std::vector<float> rows_;   // [Sums::kRows][kChunk]
+  std::vector<float> lanes_;  // [kBlocks][4][kLanes]
+  int count_ = 0, chunks_ = 0;
   Sums sums_;
 };
 
@@ -192,15 +224,25 @@ struct Quadratic {
 };
 
 /// gray: as for Collector
-Quadratic ForCoefficients(const PostFilterData& filter, int quality_index, bool gray, Sums sums) {
-  const auto gram = [&](int i, int j) { return sums.gram[std::max(i, j) * kFeatures + std::min(i, j)]; };
+Quadratic ForCoefficients(const PostFilterData& filter, int quality_index, bool gray, const Sums& sums) {
+  std::vector<double> gram(size_t{kFeatures} * kFeatures);
+  for (int i = 0; i < kFeatures; ++i) {
+    for (int j = 0; j < kFeatures; ++j) gram[i * kFeatures + j] = sums.gram(i, j);
+  }
   constexpr int kWeights = kFeatures * kColours;
   const auto times_gram = [&](const double* weights) {  // [feature][3]
     std::vector<double> out(kWeights);
     for (int i = 0; i < kFeatures; ++i) {
+      double r = 0, g = 0, b = 0;
       for (int j = 0; j < kFeatures; ++j) {
-        for (int c = 0; c < kColours; ++c) out[i * kColours + c] += gram(i, j) * weights[j * kColours + c];
+        const double product = gram[i * kFeatures + j];
+        r += product * weights[j * kColours];
+        g += product * weights[j * kColours + 1];
+        b += product * weights[j * kColours + 2];
       }
+      out[i * kColours] = r;
+      out[i * kColours + 1] = g;
+      out[i * kColours + 2] = b;
     }
     return out;
   };
@@ -213,10 +255,12 @@ Quadratic ForCoefficients(const PostFilterData& filter, int quality_index, bool 
   const std::vector<float> mean = PostFilterWeights(filter, quality_index, {});
   const std::vector<double> exact = for_colours({mean.begin(), mean.end()}), moved = times_gram(exact.data());
   Quadratic q;
-  q.left = sums.error;
+  q.left = sums.SquaredError();
+  std::vector<double> cross(kWeights);  // with what the mean leaves
   for (int i = 0; i < kWeights; ++i) {
-    q.left += exact[i] * (moved[i] - 2 * sums.cross[i]);
-    sums.cross[i] -= moved[i];
+    const double whole = sums.cross(i / kColours, i % kColours);
+    q.left += exact[i] * (moved[i] - 2 * whole);
+    cross[i] = whole - moved[i];
   }
   q.left = std::max(q.left, 0.0);
   q.n = static_cast<int>(filter.sizes.size());
@@ -235,7 +279,7 @@ Quadratic ForCoefficients(const PostFilterData& filter, int quality_index, bool 
       for (int i = 0; i < kWeights; ++i) sum += through[i] * components[l][i];
       q.matrix[k * q.n + l] = q.matrix[l * q.n + k] = sum;
     }
-    for (int i = 0; i < kWeights; ++i) q.side[k] += components[k][i] * sums.cross[i];
+    for (int i = 0; i < kWeights; ++i) q.side[k] += components[k][i] * cross[i];
   }
   return q;
 }
@@ -291,6 +335,8 @@ class Rounding {
   /// Starts from `exact`. Returns the cost.
   double Run(const std::vector<double>& exact) {
     values_.assign(q_.n, 0);
+    bits_.assign(q_.n, 0);
+    for (int k = 0; k < q_.n; ++k) Set(k, 0);
     through_.assign(q_.n, 0);
     change_ = 0;
     for (int k = 0; k < q_.n; ++k) {
@@ -308,9 +354,9 @@ class Rounding {
         for (const int value : {0, before - 1, before + 1}) {
           if (value == before) continue;
           const double change = change_ + ChangeOf(k, value);
-          values_[k] = value;
+          Set(k, value);
           const double cost = weight_ * change + Bits();
-          values_[k] = before;
+          Set(k, before);
           if (cost < best) {
             best = cost;
             chosen = value;
@@ -340,7 +386,12 @@ class Rounding {
     change_ += ChangeOf(k, value);
     const double delta = (value - values_[k]) * step_;
     for (int l = 0; l < q_.n; ++l) through_[l] += delta * q_.matrix[k * q_.n + l];
+    Set(k, value);
+  }
+
+  void Set(int k, int value) {
     values_[k] = value;
+    bits_[k] = bitstream::PostFilterValueBits(value, precision_, sizes_[k]);
   }
 
   /// Whole bytes, up to the last value that is not 0.
@@ -348,7 +399,7 @@ class Rounding {
     constexpr int kPrecisionBits = 4;
     int bits = kPrecisionBits, needed = 0;
     for (int k = 0; k < q_.n; ++k) {
-      bits += bitstream::PostFilterValueBits(values_[k], precision_, sizes_[k]);
+      bits += bits_[k];
       if (values_[k] != 0) needed = bits;
     }
     return (needed + 7) / 8 * 8;
@@ -359,9 +410,9 @@ class Rounding {
   double weight_;
   int precision_;
   double step_;
-  std::vector<int> values_;
-  std::vector<double> through_;  // matrix * coefficients
-  double change_ = 0;            // of the squared error
+  std::vector<int> values_, bits_;  // bits_: of each value
+  std::vector<double> through_;     // matrix * coefficients
+  double change_ = 0;               // of the squared error
 };
 
 }  // namespace
