@@ -12,6 +12,7 @@
 #include "codec/dct_tile.h"
 #include "codec/fixed_point.h"
 #include "codec/post_filter.h"
+#include "codec/scratch.h"
 #include "codec/transform.h"
 #include "codec/vectorised.h"
 
@@ -19,8 +20,8 @@ namespace lichen {
 namespace {
 
 constexpr int kFeatures = kPostFilterFeatures, kColours = 3;
-constexpr int kPixels = PostFilterRows::kPixels, kChunk = 2 * kPixels;  // pixels whose products are summed at a time
-constexpr int kLanes = 16, kMostChunks = 16;                            // of which floats add up so many
+constexpr int kPixels = PostFilterRows::kPixels;  // whose products are summed at a time
+constexpr int kLanes = 16, kMostChunks = 32;      // of which floats add up so many
 constexpr uint64_t kLeastPixels = 1 << 14;
 // Latent positions at the sides of a window that count for nothing: what is around them is not known (SampledError).
 constexpr int kMargin = 1;
@@ -58,62 +59,56 @@ struct Sums {
 
 bool IsGray(const bitstream::Header& header) { return header.colour_type <= 2; }
 
-/// Adds products of two rows of kChunk numbers, one behind the other, with two others: a0 b0, a0 b1, a1 b0, a1 b1.
+/// Adds products of two rows of kPixels numbers, one behind the other, with two others: a0 b0, a0 b1, a1 b0, a1 b1.
 /// sums: [4][kLanes], since one sum would wait for each addition to it.
 LICHEN_VECTORISED
 void AddProducts(const float* a, const float* b, float* sums) {
   float lanes[4][kLanes];
   std::memcpy(lanes, sums, sizeof lanes);
-  for (int k = 0; k < kChunk; k += kLanes) {
+  for (int k = 0; k < kPixels; k += kLanes) {
     for (int i = 0; i < kLanes; ++i) {
       lanes[0][i] += a[k + i] * b[k + i];
-      lanes[1][i] += a[k + i] * b[kChunk + k + i];
-      lanes[2][i] += a[kChunk + k + i] * b[k + i];
-      lanes[3][i] += a[kChunk + k + i] * b[kChunk + k + i];
+      lanes[1][i] += a[k + i] * b[kPixels + k + i];
+      lanes[2][i] += a[kPixels + k + i] * b[k + i];
+      lanes[3][i] += a[kPixels + k + i] * b[kPixels + k + i];
     }
   }
   std::memcpy(sums, lanes, sizeof lanes);
 }
 
-/// Features and errors of pixels, until there are enough for a sum.
+/// Sums of features and errors of pixels.
 class Collector {
  public:
   /// gray: decoders give the mean of R, G and B, whose error then counts for all three
-  explicit Collector(bool gray)
-      : gray_(gray), rows_(size_t{Sums::kRows} * kChunk), lanes_(size_t{kBlocks} * kLanesOfBlock) {}
+  explicit Collector(bool gray) : gray_(gray) {
+    // Not vectors, whose elements lie across the ends of cache lines.
+    std::fill_n(rows_.Reserve(size_t{Sums::kRows} * kPixels), Sums::kRows * kPixels, 0.0f);
+    std::fill_n(lanes_.Reserve(size_t{kBlocks} * kLanesOfBlock), kBlocks * kLanesOfBlock, 0.0f);
+  }
 
   /// A row of pixels from `begin` on. x_hat: as g_s gives it; samples: of the picture, 0..65535
   void AddRow(const PostFilterRows& around, const float* x_hat, const uint16_t* samples, int begin, int end) {
     for (int x = begin; x < end; x += kPixels) {
       const int pixels = std::min(kPixels, end - x);
-      float features[kFeatures * kPixels] = {};
-      around.Features(x, pixels, features);
-      for (int f = 0; f < kFeatures; ++f) {
-        float* to = rows_.data() + f * kChunk + count_;
-        std::memcpy(to, features + f * kPixels, kPixels * sizeof(float));
-        std::fill(to + pixels, to + kPixels, 0.0f);
-      }
+      around.Features(x, pixels, rows_.data());
       for (int c = 0; c < kColours; ++c) {
-        float* to = rows_.data() + (kFeatures + c) * kChunk + count_;
+        float* to = rows_.data() + (kFeatures + c) * kPixels;
         for (int i = 0; i < pixels; ++i) {
           const float* colours = x_hat + (x + i) * kColours;
           const float value = gray_ ? (colours[0] + colours[1] + colours[2]) / kColours : colours[c];
           const float level = std::min(std::max(value, -0.5f), 0.5f);
           to[i] = static_cast<float>(samples[(x + i) * kColours + c]) * (1.0f / 65535) - 0.5f - level;
         }
-        std::fill(to + pixels, to + kPixels, 0.0f);
+      }
+      for (int row = 0; row < Sums::kRows; ++row) {
+        std::fill_n(rows_.data() + row * kPixels + pixels, kPixels - pixels, 0.0f);
       }
       sums_.pixels += pixels;
-      count_ += kPixels;
-      if (count_ == kChunk) Sum();
+      Sum();
     }
   }
 
   const Sums& Finish() {
-    for (int row = 0; count_ > 0 && row < Sums::kRows; ++row) {
-      std::fill_n(rows_.data() + row * kChunk + count_, kChunk - count_, 0.0f);
-    }
-    if (count_ > 0) Sum();
     Flush();
     return sums_;
   }
@@ -130,9 +125,8 @@ class Collector {
 
   void Sum() {
     ForBlocks([&](int i, int j, int index) {
-      AddProducts(rows_.data() + i * kChunk, rows_.data() + j * kChunk, lanes_.data() + index * kLanesOfBlock);
+      AddProducts(rows_.data() + i * kPixels, rows_.data() + j * kPixels, lanes_.data() + index * kLanesOfBlock);
     });
-    count_ = 0;
     if (++chunks_ == kMostChunks) Flush();
   }
 
@@ -146,16 +140,16 @@ class Collector {
       to[Sums::kRows] += sum(lanes + 2 * kLanes);
       to[Sums::kRows + 1] += sum(lanes + 3 * kLanes);
     });
-    std::fill(lanes_.begin(), lanes_.end(), 0.0f);
+    std::fill_n(lanes_.data(), kBlocks * kLanesOfBlock, 0.0f);
     chunks_ = 0;
   }
 
   static constexpr int kLanesOfBlock = 4 * kLanes, kBlocks = Sums::kRows / 2 * (Sums::kRows / 2 + 1) / 2;
 
   bool gray_;
-  std::vector<float> rows_;   // [Sums::kRows][kChunk]
-  std::vector<float> lanes_;  // [kBlocks][4][kLanes]
-  int count_ = 0, chunks_ = 0;
+  Scratch<float> rows_;   // [Sums::kRows][kPixels]
+  Scratch<float> lanes_;  // [kBlocks][4][kLanes]
+  int chunks_ = 0;
   Sums sums_;
 };
 
@@ -470,13 +464,13 @@ uint64_t PostFilterFitMemory(const ModelData& model, const TileGrid& grid, int t
   const uint64_t windows = SampleWindows::Memory(grid, model.latent_channels);
   const bool whole = SampleWindows::AreWhole(grid);
   const int h = whole ? grid.height() : SampleWindows::kSide, w = whole ? grid.width() : SampleWindows::kSide;
-  constexpr uint64_t kSums = (kFeatures + kColours) * kFeatures * sizeof(double);
+  constexpr uint64_t kSums = uint64_t{Sums::kRows} * Sums::kRows * sizeof(double);
   const uint64_t bands = (uint64_t(h) * kLatentPixels + kBand - 1) / kBand * kSums;
   const uint64_t rows = uint64_t{3} * kColours * (uint64_t(w) * kLatentPixels + 2) * sizeof(float);
-  const uint64_t chunk = uint64_t{kFeatures + kColours} * kChunk * sizeof(float);
+  constexpr uint64_t kChunk = uint64_t{Sums::kRows} * (kPixels + Sums::kRows * kLanes) * sizeof(float);
   constexpr uint64_t kCode = uint64_t{6} << 20;  // oneDNN's, for the layers of one more transform
   return windows + Transform::Memory(model.g_s, model.latent_channels, h, w, SynthesisPrecision(), true) + bands +
-         kCode + uint64_t(threads) * (kSums + rows + chunk);
+         kCode + uint64_t(threads) * (kSums + rows + kChunk);
 }
 
 }  // namespace lichen

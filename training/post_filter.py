@@ -18,7 +18,7 @@ from data import Crops, list_pictures, read_names, read_picture
 from evaluate import load_average
 from model import QUALITY_ANCHORS
 
-FEATURES, COMPONENTS = 50, 32
+FEATURES, COMPONENTS = 50, 64
 CLIP = 0.01
 YUV = ((0.299, 0.587, 0.114), (-0.168736, -0.331264, 0.5), (0.5, -0.418688, -0.081312))
 DIRECTIONS = ((0, 1), (1, 0), (1, 1), (1, -1))  # dy, dx
