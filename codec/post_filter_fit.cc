@@ -434,12 +434,18 @@ Result<std::vector<uint8_t>> FitPostFilter(const ModelData& model, const bitstre
     LICHEN_RETURN_IF_ERROR(
         AddWindow(samples.windows()[i], grid, header, row_step, step_of_y, g_s, workers, &sums[i % 2]));
   }
-  const std::array<Quadratic, 2> halves = {ForCoefficients(model.post_filter, quality_index, IsGray(header), sums[0]),
-                                           ForCoefficients(model.post_filter, quality_index, IsGray(header), sums[1])};
-  Quadratic q = halves[0];
-  q.Add(halves[1]);
+  const auto quadratic = [&](const Sums& of) {
+    return ForCoefficients(model.post_filter, quality_index, IsGray(header), of);
+  };
+  Quadratic q = quadratic(sums[0]);
+  double ridge = kRidge;
+  if (!samples.whole()) {
+    const std::array<Quadratic, 2> halves = {std::move(q), quadratic(sums[1])};
+    ridge = ChooseRidge(halves);
+    q = halves[0];
+    q.Add(halves[1]);
+  }
   if (!(q.left > 0)) return std::vector<uint8_t>();  // nor where a broken model gave what is no number
-  const double ridge = samples.whole() ? kRidge : ChooseRidge(halves);
   if (ridge == 0) return std::vector<uint8_t>();
   q = q.WithRidge(ridge);
   // Bits that the whole picture's squared error is worth. Lambda is for squared levels of 8 bits, means over samples.
@@ -448,12 +454,16 @@ Result<std::vector<uint8_t>> FitPostFilter(const ModelData& model, const bitstre
   const std::vector<double> exact = Solve(q);
   bitstream::PostFilterCoefficients chosen;
   double least = 0;
-  for (int precision = 2; precision <= bitstream::kMaxPostFilterPrecision; ++precision) {
+  constexpr int kPatience = 3;  // precisions in a row that cost more than one that is worth its bits
+  for (int precision = 2, worse = 0; precision <= bitstream::kMaxPostFilterPrecision && worse < kPatience;
+       ++precision) {
     Rounding rounding(q, model.post_filter.sizes, weight, precision);
     const double cost = rounding.Run(exact);
+    worse += least < 0 ? 1 : 0;
     if (cost < least && rounding.bytes() <= bitstream::kMaxPostFilterBytes) {
       least = cost;
       chosen = {precision, rounding.values()};
+      worse = 0;
     }
   }
   while (!chosen.values.empty() && chosen.values.back() == 0) chosen.values.pop_back();
