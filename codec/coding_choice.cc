@@ -18,8 +18,8 @@ namespace {
 constexpr uint32_t kLeastWindow = 256, kMostWindow = 512;  // pixels a side of what is tried
 constexpr double kTriedFrom = 65;                          // qualities from which every picture is tried
 constexpr int kFlatStep = 10 * kStepsPerLevel;
-constexpr double kFlatShare = 0.25;  // of blocks: pictures with more flat ones are tried at every quality
-constexpr uint32_t kMostHeadRows = 1024;
+constexpr double kFlatShare = 0.25;         // of blocks: pictures with more flat ones are tried at every quality
+constexpr uint32_t kMostRowsAround = 1024;  // in whose middle the windows are
 constexpr uint64_t kMostPixelsOfWhole = 1 << 20;
 // Of whole pictures, by experiment (docs/performance.md).
 constexpr double kLeastRate = 0.8;       // of the networks, in parts of the block transform's,
@@ -108,13 +108,25 @@ Result<double> Cost(const Image& window, Coding coding, const EncodeOptions& opt
   return bits / (double{1} * window.width * window.height) + lambda * SquaredError(window, decoded);
 }
 
+/// The top rows of a picture in whose middle it is tried: as many as a head may be.
+uint32_t RowsAroundWindows(const ImageHeader& picture) {
+  constexpr uint64_t kMostBytes = uint64_t{64} << 20;
+  const uint64_t rows = std::clamp<uint64_t>(kMostBytes / picture.RowBytes(), 1, kMostRowsAround);
+  return static_cast<uint32_t>(std::min<uint64_t>(rows, picture.height));
+}
+
+/// A quarter of a small picture; of large ones two windows, which are little of them. Pixels a side, at most.
+uint32_t WindowSide(const ImageHeader& picture) {
+  const double quarter = std::sqrt(double{1} * picture.width * RowsAroundWindows(picture)) / 2;
+  return std::clamp(static_cast<uint32_t>(quarter) / 16 * 16, kLeastWindow, kMostWindow);
+}
+
 std::vector<Image> TrialWindows(const HeadRows& head) {
-  // A quarter of a small picture; of large ones two windows, which are little of them.
-  const double quarter = std::sqrt(double{1} * head.header().width * head.rows()) / 2;
-  const uint32_t side = std::clamp(static_cast<uint32_t>(quarter) / 16 * 16, kLeastWindow, kMostWindow);
-  const uint32_t width = std::min(head.header().width, side), height = std::min(head.rows(), side);
+  const ImageHeader& picture = head.header();
+  const uint32_t side = WindowSide(picture), rows = RowsAroundWindows(picture);
+  const uint32_t width = std::min(picture.width, side), height = std::min(rows, side);
   std::vector<Image> windows;
-  const uint32_t spare = head.header().width - width, y = (head.rows() - height) / 2;
+  const uint32_t spare = picture.width - width, y = (rows - height) / 2;
   if (spare > width) {  // two, at a quarter and at three quarters
     windows.push_back(head.Window(spare / 4, y, width, height));
     windows.push_back(head.Window(spare - spare / 4, y, width, height));
@@ -198,7 +210,7 @@ Result<Coding> ChooseCoding(const HeadRows& head, const EncodeOptions& options) 
 bool IsChosenWhole(const bitstream::Header& picture) {
   const uint32_t side = 1u << picture.tile_size_log2;
   return picture.bit_depth == 8 && picture.width <= side && picture.height <= side &&
-         uint64_t{picture.width} * picture.height <= kMostPixelsOfWhole && picture.height <= kMostHeadRows;
+         uint64_t{picture.width} * picture.height <= kMostPixelsOfWhole && picture.height <= kMostRowsAround;
 }
 
 bool IsSurelyDct(const ImageHeader& picture, int quality_index, const CodedInBlocks& blocks) {
@@ -226,9 +238,8 @@ Result<Coding> ChooseCodingOfWhole(const HeadRows& head, const ModelData& model,
 }
 
 uint32_t HeadHeight(const ImageHeader& picture) {
-  constexpr uint64_t kMostBytes = uint64_t{64} << 20;
-  const uint64_t rows = std::clamp<uint64_t>(kMostBytes / picture.RowBytes(), 1, kMostHeadRows);
-  return static_cast<uint32_t>(std::min<uint64_t>(rows, picture.height));
+  const uint32_t rows = RowsAroundWindows(picture), height = std::min(rows, WindowSide(picture));
+  return rows == picture.height ? rows : (rows - height) / 2 + height;  // those below the windows can wait
 }
 
 uint64_t HeadMemory(const ImageHeader& picture) { return picture.RowBytes() * HeadHeight(picture); }

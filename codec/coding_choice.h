@@ -98,7 +98,8 @@ struct CodedByNetworks {
 Result<Coding> ChooseCodingOfWhole(const HeadRows& head, const ModelData& model, const CodedInBlocks& blocks,
                                    const CodedByNetworks& networks);
 
-/// Rows that HeadRows keeps, and the bytes they take: at most 1024 rows and 64 MiB, but one row at least.
+/// Rows that HeadRows keeps, and the bytes they take: at most 1024 rows and 64 MiB, but one row at least. They are all
+/// of a picture that has no more, and else go as far as is looked at.
 uint32_t HeadHeight(const ImageHeader& picture);
 uint64_t HeadMemory(const ImageHeader& picture);
 

@@ -45,13 +45,13 @@ TEST(HeadRowsTest, AllRowsComeOnceAndAgainAfterARewind) {
   test::ImageRows rows(image);
   HeadRows head(rows);
   ASSERT_TRUE(head.ReadHead().ok());
-  EXPECT_EQ(head.rows(), 1024u);
-  const Image window = head.Window(3, 1000, 5, 24);
+  EXPECT_EQ(head.rows(), 640u);  // 256 are looked at, in the middle of 1024
+  const Image window = head.Window(3, 616, 5, 24);
   EXPECT_EQ(window.channels, 3);
   for (int y = 0; y < 24; ++y) {
     for (int x = 0; x < 5; ++x) {
       ASSERT_EQ(
-          std::memcmp(window.pixels.data() + (y * 5 + x) * 3, image.pixels.data() + ((1000 + y) * 10 + 3 + x) * 4, 3),
+          std::memcmp(window.pixels.data() + (y * 5 + x) * 3, image.pixels.data() + ((616 + y) * 10 + 3 + x) * 4, 3),
           0);
     }
   }
@@ -63,6 +63,21 @@ TEST(HeadRowsTest, AllRowsComeOnceAndAgainAfterARewind) {
     }
     ASSERT_TRUE(head.Rewind().ok());
   }
+}
+
+TEST(HeadRowsTest, AHeadEndsWhereNoMoreIsLookedAt) {
+  const auto height = [](uint32_t width, uint32_t rows) {
+    ImageHeader picture;
+    picture.width = width, picture.height = rows, picture.channels = 3;
+    return HeadHeight(picture);
+  };
+  EXPECT_EQ(height(4000, 1), 1u);
+  EXPECT_EQ(height(4000, 1024), 1024u);  // perhaps chosen as a whole
+  EXPECT_EQ(height(4000, 1025), 768u);   // 512 of 1024
+  EXPECT_EQ(height(4000, 3000), 768u);
+  EXPECT_EQ(height(1, 3000), 640u);
+  EXPECT_EQ(height(1 << 20, 3000), 21u);  // of 64 MiB
+  EXPECT_EQ(height(1 << 28, 3000), 1u);
 }
 
 TEST(HeadReaderTest, ReadsTheSameRowsAgain) {
@@ -197,7 +212,7 @@ TEST(CodingChoiceTest, LittleMemoryIsEnoughForATrialOfParts) {
 
 TEST(CodingChoiceTest, ScreenContentIsCodedInBlocks) {
   EncodeOptions options;
-  options.quality = 60;  // from 65 on all pictures are tried
+  options.quality = 60;                // from 65 on all pictures are tried
   for (const int channels : {3, 4}) {  // in gray, the post-filter makes the networks as good
     EXPECT_EQ(CodingOf(Encode(Screen(400, 300, channels), options)), Coding::kDct) << channels;
   }
