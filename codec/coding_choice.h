@@ -18,7 +18,7 @@
 
 namespace lichen {
 
-/// The top rows of a source are kept when first read, and given again after StartOver.
+/// The top rows of a source are kept when first read, and given first.
 class HeadRows : public RowSource {
  public:
   /// Borrows `source`, which stands at its first row.

@@ -10,7 +10,7 @@ namespace lichen {
 namespace {  // functions of several versions are always visible outside of a shared library, unless they are local
 
 // In all loops below: limits first, which are integers, so that the order of limit and floor does not matter; then the
-// floor, as truncation less 1 where that rounded up.
+// floor, as truncation less 1 where that rounded up. Factors come from a model that was checked, and are finite.
 
 LICHEN_VECTORISED_FINITE
 void MeansAndIndicesLoop(const int32_t* __restrict means, const int32_t* __restrict scales, const double* __restrict factor,

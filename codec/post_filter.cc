@@ -19,7 +19,8 @@ constexpr size_t kWeights = size_t{kPostFilterFeatures} * kColours;
 constexpr int kSecond = 20, kLimited = kSecond + 12, kMixed = kLimited + 12;
 constexpr float kLimit = 0.01f;
 
-/// ITU-R BT.601. Samples beyond white and black are limited first, as they will be at last. to: [3][pitch]
+/// ITU-R BT.601. Samples beyond white and black are limited first, as they will be at last, and what is no number
+/// becomes one here, so that all that follows need not ask. to: [3][pitch]
 LICHEN_VECTORISED
 void ToPlanes(const float* rgb, int pixels, size_t pitch, float* to) {
   float *luma = to, *blue = to + pitch, *red = to + 2 * pitch;

@@ -26,7 +26,8 @@ struct RoundedWeights {
 /// REQUIRES: data.step is not empty
 RoundedWeights RoundWeights(const FloatConvolutionData& data);
 
-/// dst = clamp(round(src / step), -127, 127), ties to even. src, dst: [pixels][channels]; inverse_step: [channels]
+/// dst = clamp(round(src / step), -127, 127), ties to even; of what is no number anything.
+/// src, dst: [pixels][channels]; inverse_step: [channels]
 void RoundToSteps(const float* src, size_t pixels, const std::vector<float>& inverse_step, int8_t* dst,
                   Workers& workers);
 void RoundToSteps(const float* src, size_t pixels, const std::vector<float>& inverse_step, float* dst,

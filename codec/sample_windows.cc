@@ -11,7 +11,9 @@ namespace lichen {
 namespace {
 
 constexpr int kMostPositions = 2048;  // of a canvas that is taken whole
-constexpr int kMostQuickPositions = 432, kPositionsPerQuickWindow = 512;
+// A canvas of more has room for two quick windows, which must tell of each other.
+constexpr int kMostQuickPositions = (2 * SampleWindows::kSide - 1) * (2 * SampleWindows::kSide - 1);
+constexpr int kPositionsPerQuickWindow = 512;
 constexpr int kWindows = 16, kFewestWindows = 3;
 
 /// The range of window i of `count` along a side of the canvas.

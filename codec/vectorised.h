@@ -8,8 +8,8 @@
 // being vectorised. Nor are functions of other options put in line, std::min and std::max of floats among them: limits
 // are written out.
 //
-// LICHEN_VECTORISED_FINITE: for loops that may leave it open what becomes of infinite numbers, of those that are none and
-// of the sign of 0. Limits of floats then take an instruction each, in place of comparisons and choices.
+// LICHEN_VECTORISED_FINITE: for loops that may leave it open what becomes of what is no number and of the sign of 0,
+// and see nothing infinite but to limit it. Limits of floats then take an instruction each, in place of comparisons.
 
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__)
 #define LICHEN_VECTORISED                                                      \

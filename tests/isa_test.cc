@@ -15,7 +15,7 @@
 namespace lichen {
 namespace {
 
-// A value above what the processor has selects what it has.
+// A value above what the processor has selects what it has; ALL is no limit.
 constexpr const char* kInstructionSets[] = {
     "SSE41", "AVX", "AVX2", "AVX2_VNNI", "AVX512_CORE", "AVX512_CORE_VNNI", "AVX512_CORE_BF16", "ALL"};
 
@@ -26,7 +26,8 @@ constexpr int kMostLevels = 2, kMostRounded = 3;
 
 /// Standard output of a command; fails the test when the command fails.
 std::string OutputOf(const std::string& isa, const std::string& command) {
-  const std::string line = "ONEDNN_MAX_CPU_ISA=" + isa + " " + command;
+  // Without the variable a sanitized build leaves out what oneDNN has a defect in.
+  const std::string line = isa == "ALL" ? command : "ONEDNN_MAX_CPU_ISA=" + isa + " " + command;
   std::FILE* pipe = popen(line.c_str(), "r");
   std::string output;
   char buffer[4096];

@@ -55,6 +55,18 @@ TEST(SampleWindowsTest, SmallCanvasesAreTakenWhole) {
   }
 }
 
+TEST(SampleWindowsTest,
+     NoWindowIsAlone) {  // which leaves out a part, with none to tell how well it stands for the rest
+  for (int width = 1; width <= 60; ++width) {
+    for (int height = 1; height <= 60; ++height) {
+      for (const bool quick : {false, true}) {
+        const SampleWindows samples(TileGrid(HeaderOf(width, height)), 1, quick);
+        EXPECT_EQ(samples.whole(), samples.windows().size() == 1) << width << "x" << height << " " << quick;
+      }
+    }
+  }
+}
+
 TEST(SampleWindowsTest, WindowsLieApartInsideTheCanvas) {
   for (const auto& [width, height] : kLarge) {
     const SampleWindows samples = WindowsOf(width, height);
