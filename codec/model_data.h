@@ -46,7 +46,8 @@ struct IntegerLayer {
   std::vector<uint8_t> shift;       // [out], 1..40
 };
 
-inline constexpr int kPostFilterFeatures = 50, kMaxPostFilterComponents = 64;
+inline constexpr int kPostFilterFeatures = 50;
+inline constexpr int kMaxPostFilterComponents = 3 * kPostFilterFeatures;  // as many as there are weights
 
 /// Weights of the sums of features that are added to x_hat (post_filter.h). A model without a post-filter has no mean.
 struct PostFilterData {

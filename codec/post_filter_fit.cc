@@ -209,6 +209,18 @@ struct Quadratic {
     left += other.left;
   }
 
+  /// Of the first `count` coefficients alone.
+  Quadratic First(int count) const {
+    Quadratic q;
+    q.n = count;
+    q.left = left;
+    q.side.assign(side.begin(), side.begin() + count);
+    for (int k = 0; k < count; ++k) {
+      q.matrix.insert(q.matrix.end(), matrix.begin() + k * n, matrix.begin() + k * n + count);
+    }
+    return q;
+  }
+
   /// share: of the squared error
   Quadratic WithRidge(double share) const {
     Quadratic q = *this;
@@ -217,64 +229,68 @@ struct Quadratic {
   }
 };
 
+/// out[r][c] += sum over i of a[r][i] b[i][c]
+LICHEN_VECTORISED
+void AddMatrixProduct(const double* a, const double* b, int rows, int inner, int columns, double* out) {
+  for (int r = 0; r < rows; ++r, out += columns) {
+    for (int i = 0; i < inner; ++i) {
+      const double factor = a[r * inner + i];
+      const double* row = b + i * columns;
+#pragma omp simd
+      for (int c = 0; c < columns; ++c) out[c] += factor * row[c];
+    }
+  }
+}
+
 /// gray: as for Collector
 Quadratic ForCoefficients(const PostFilterData& filter, int quality_index, bool gray, const Sums& sums) {
+  constexpr int kWeights = kFeatures * kColours;
   std::vector<double> gram(size_t{kFeatures} * kFeatures);
   for (int i = 0; i < kFeatures; ++i) {
     for (int j = 0; j < kFeatures; ++j) gram[i * kFeatures + j] = sums.gram(i, j);
   }
-  constexpr int kWeights = kFeatures * kColours;
-  const auto times_gram = [&](const double* weights) {  // [feature][3]
-    std::vector<double> out(kWeights);
-    for (int i = 0; i < kFeatures; ++i) {
-      double r = 0, g = 0, b = 0;
-      for (int j = 0; j < kFeatures; ++j) {
-        const double product = gram[i * kFeatures + j];
-        r += product * weights[j * kColours];
-        g += product * weights[j * kColours + 1];
-        b += product * weights[j * kColours + 2];
-      }
-      out[i * kColours] = r;
-      out[i * kColours + 1] = g;
-      out[i * kColours + 2] = b;
+  const auto for_colours = [gray](double* weights) {  // [feature][3]
+    for (int i = 0; gray && i < kWeights; i += kColours) {
+      std::fill_n(weights + i, kColours, (weights[i] + weights[i + 1] + weights[i + 2]) / kColours);
     }
-    return out;
   };
-  const auto for_colours = [gray](std::vector<double> weights) {
-    for (size_t i = 0; gray && i < weights.size(); i += kColours) {
-      std::fill_n(weights.begin() + i, kColours, (weights[i] + weights[i + 1] + weights[i + 2]) / kColours);
-    }
-    return weights;
-  };
-  const std::vector<float> mean = PostFilterWeights(filter, quality_index, {});
-  const std::vector<double> exact = for_colours({mean.begin(), mean.end()}), moved = times_gram(exact.data());
+  const std::vector<float> weights = PostFilterWeights(filter, quality_index, {});
+  std::vector<double> mean(weights.begin(), weights.end()), moved(kWeights);
+  for_colours(mean.data());
+  AddMatrixProduct(gram.data(), mean.data(), kFeatures, kFeatures, kColours, moved.data());
   Quadratic q;
   q.left = sums.SquaredError();
   std::vector<double> cross(kWeights);  // with what the mean leaves
   for (int i = 0; i < kWeights; ++i) {
     const double whole = sums.cross(i / kColours, i % kColours);
-    q.left += exact[i] * (moved[i] - 2 * whole);
+    q.left += mean[i] * (moved[i] - 2 * whole);
     cross[i] = whole - moved[i];
   }
   q.left = std::max(q.left, 0.0);
-  q.n = static_cast<int>(filter.sizes.size());
-  q.matrix.resize(static_cast<size_t>(q.n) * q.n);
-  q.side.resize(q.n);
+  const int n = static_cast<int>(filter.sizes.size());
+  q.n = n;
+  q.matrix.resize(static_cast<size_t>(n) * n);
+  q.side.resize(n);
   const double amplitude = GainsAtQuality(filter.amplitude, 1, quality_index)[0];
-  std::vector<std::vector<double>> components(q.n, std::vector<double>(kWeights));
-  for (int k = 0; k < q.n; ++k) {
-    for (int i = 0; i < kWeights; ++i) components[k][i] = amplitude * filter.components[size_t(k) * kWeights + i];
-    components[k] = for_colours(components[k]);
+  std::vector<double> components(filter.components.begin(), filter.components.end());
+  for (double& weight : components) weight *= amplitude;
+  for (int k = 0; k < n; ++k) for_colours(components.data() + k * kWeights);
+  // Through the gram, component by component within a feature; and both as the product of matrices wants them.
+  std::vector<double> by_feature(components.size()), through(components.size());
+  const auto at = [n](int k, int i) { return (i / kColours * n + k) * kColours + i % kColours; };
+  for (int k = 0; k < n; ++k) {
+    for (int i = 0; i < kWeights; ++i) by_feature[at(k, i)] = components[k * kWeights + i];
   }
-  for (int k = 0; k < q.n; ++k) {
-    const std::vector<double> through = times_gram(components[k].data());
-    for (int l = 0; l <= k; ++l) {
-      double sum = 0;
-      for (int i = 0; i < kWeights; ++i) sum += through[i] * components[l][i];
-      q.matrix[k * q.n + l] = q.matrix[l * q.n + k] = sum;
+  AddMatrixProduct(gram.data(), by_feature.data(), kFeatures, kFeatures, n * kColours, through.data());
+  std::vector<double> rows(components.size()), columns(components.size());  // [k][weight], [weight][k]
+  for (int k = 0; k < n; ++k) {
+    for (int i = 0; i < kWeights; ++i) {
+      rows[k * kWeights + i] = through[at(k, i)];
+      columns[i * n + k] = components[k * kWeights + i];
     }
-    for (int i = 0; i < kWeights; ++i) q.side[k] += components[k][i] * cross[i];
   }
+  AddMatrixProduct(rows.data(), columns.data(), n, kWeights, n, q.matrix.data());
+  AddMatrixProduct(cross.data(), columns.data(), 1, kWeights, n, q.side.data());
   return q;
 }
 
@@ -289,10 +305,8 @@ std::vector<double> Solve(const Quadratic& q) {
   double square = dot(residual, residual);
   const double enough = 1e-12 * square;
   for (int step = 0; step < 4 * q.n && square > enough; ++step) {
-    for (int k = 0; k < q.n; ++k) {
-      moved[k] = 0;
-      for (int l = 0; l < q.n; ++l) moved[k] += q.matrix[k * q.n + l] * direction[l];
-    }
+    std::fill(moved.begin(), moved.end(), 0.0);
+    AddMatrixProduct(direction.data(), q.matrix.data(), 1, q.n, q.n, moved.data());
     const double share = square / dot(direction, moved);
     for (int k = 0; k < q.n; ++k) {
       c[k] += share * direction[k];
@@ -330,7 +344,8 @@ class Rounding {
   double Run(const std::vector<double>& exact) {
     values_.assign(q_.n, 0);
     bits_.assign(q_.n, 0);
-    for (int k = 0; k < q_.n; ++k) Set(k, 0);
+    for (int k = 0; k < q_.n; ++k) bits_[k] = BitsOf(k, 0);
+    end_ = used_ = 0;
     through_.assign(q_.n, 0);
     change_ = 0;
     for (int k = 0; k < q_.n; ++k) {
@@ -343,14 +358,11 @@ class Rounding {
       moved = false;
       for (int k = q_.n - 1; k >= 0; --k) {
         const int before = values_[k];
-        double best = weight_ * change_ + Bits();
+        double best = weight_ * change_ + BitsWith(k, before);
         int chosen = before;
         for (const int value : {0, before - 1, before + 1}) {
           if (value == before) continue;
-          const double change = change_ + ChangeOf(k, value);
-          Set(k, value);
-          const double cost = weight_ * change + Bits();
-          Set(k, before);
+          const double cost = weight_ * (change_ + ChangeOf(k, value)) + BitsWith(k, value);
           if (cost < best) {
             best = cost;
             chosen = value;
@@ -379,24 +391,37 @@ class Rounding {
   void Move(int k, int value) {
     change_ += ChangeOf(k, value);
     const double delta = (value - values_[k]) * step_;
-    for (int l = 0; l < q_.n; ++l) through_[l] += delta * q_.matrix[k * q_.n + l];
-    Set(k, value);
-  }
-
-  void Set(int k, int value) {
+    AddMatrixProduct(&delta, q_.matrix.data() + k * q_.n, 1, 1, q_.n, through_.data());
+    const auto [end, used] = Used(k, value);
+    end_ = end;
+    used_ = used;
     values_[k] = value;
-    bits_[k] = bitstream::PostFilterValueBits(value, precision_, sizes_[k]);
+    bits_[k] = BitsOf(k, value);
   }
 
-  /// Whole bytes, up to the last value that is not 0.
-  int Bits() const {
-    constexpr int kPrecisionBits = 4;
-    int bits = kPrecisionBits, needed = 0;
-    for (int k = 0; k < q_.n; ++k) {
-      bits += bits_[k];
-      if (values_[k] != 0) needed = bits;
+  int BitsOf(int k, int value) const { return bitstream::PostFilterValueBits(value, precision_, sizes_[k]); }
+
+  /// The end of the values up to the last that is not 0, and their bits, once value k is `value`.
+  std::pair<int, int> Used(int k, int value) const {
+    const int with = k < end_ ? used_ - bits_[k] + BitsOf(k, value) : used_;
+    if (k < end_ && (k + 1 < end_ || value != 0)) return {end_, with};
+    int end = end_, used = with;
+    if (value != 0) {  // beyond the last
+      while (end < k) used += bits_[end++];
+      return {k + 1, used + BitsOf(k, value)};
     }
-    return (needed + 7) / 8 * 8;
+    if (k >= end_) return {end_, used_};
+    used -= BitsOf(k, 0);
+    for (end = k; end > 0 && values_[end - 1] == 0; --end) used -= bits_[end - 1];
+    return {end, used};
+  }
+
+  /// Whole bytes.
+  int BitsWith(int k, int value) const { return WholeBytes(Used(k, value).second); }
+  int Bits() const { return WholeBytes(used_); }
+  static int WholeBytes(int used) {
+    constexpr int kPrecisionBits = 4;
+    return used == 0 ? 0 : (used + kPrecisionBits + 7) / 8 * 8;
   }
 
   const Quadratic& q_;
@@ -405,6 +430,7 @@ class Rounding {
   int precision_;
   double step_;
   std::vector<int> values_, bits_;  // bits_: of each value
+  int end_ = 0, used_ = 0;          // of the values up to the last that is not 0: where they end, and their bits
   std::vector<double> through_;     // matrix * coefficients
   double change_ = 0;               // of the squared error
 };
@@ -451,19 +477,24 @@ Result<std::vector<uint8_t>> FitPostFilter(const ModelData& model, const bitstre
   // Bits that the whole picture's squared error is worth. Lambda is for squared levels of 8 bits, means over samples.
   const double scale = double{1} * header.width * header.height / (sums[0].pixels + sums[1].pixels);
   const double weight = LambdaAtQuality(quality_index) * 255 * 255 / kColours * scale;
-  const std::vector<double> exact = Solve(q);
   bitstream::PostFilterCoefficients chosen;
   double least = 0;
-  constexpr int kPatience = 3;  // precisions in a row that cost more than one that is worth its bits
-  for (int precision = 2, worse = 0; precision <= bitstream::kMaxPostFilterPrecision && worse < kPatience;
-       ++precision) {
-    Rounding rounding(q, model.post_filter.sizes, weight, precision);
-    const double cost = rounding.Run(exact);
-    worse += least < 0 ? 1 : 0;
-    if (cost < least && rounding.bytes() <= bitstream::kMaxPostFilterBytes) {
-      least = cost;
-      chosen = {precision, rounding.values()};
-      worse = 0;
+  // Each coefficient before the last takes a bit at least. Those that the last ones would correct differ without them.
+  for (int count = q.n; count > 0; count /= 2) {
+    const Quadratic first = q.First(count);
+    const std::vector<double> exact = Solve(first);
+    constexpr int kPatience = 3;  // precisions in a row that cost more than one that is worth its bits
+    double least_of_count = 0;
+    for (int precision = 2, worse = 0; precision <= bitstream::kMaxPostFilterPrecision && worse < kPatience;
+         ++precision) {
+      Rounding rounding(first, model.post_filter.sizes, weight, precision);
+      const double cost = rounding.Run(exact);
+      worse = cost < least_of_count ? 0 : worse + (least_of_count < 0 ? 1 : 0);
+      least_of_count = std::min(least_of_count, cost);
+      if (cost < least && rounding.bytes() <= bitstream::kMaxPostFilterBytes) {
+        least = cost;
+        chosen = {precision, rounding.values()};
+      }
     }
   }
   while (!chosen.values.empty() && chosen.values.back() == 0) chosen.values.pop_back();

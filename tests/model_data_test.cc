@@ -213,7 +213,7 @@ TEST(ModelDataTest, StepsOfAnySizeGiveAPicture) {
 
 TEST(ModelDataTest, AModelMayHaveAPostFilter) {
   EXPECT_TRUE(DataOf(*ToyModel()).post_filter.mean.empty());
-  for (const size_t components : {0, 1, 32, 64}) {
+  for (const size_t components : {0, 1, 32, 150}) {
     const auto model = ParseEdited([&](OpenSection& d, OpenSection&) { d.AddPostFilter(components); });
     ASSERT_TRUE(model.ok()) << model.status().message();
     const PostFilterData& filter = DataOf(**model).post_filter;
@@ -226,7 +226,7 @@ TEST(ModelDataTest, AModelMayHaveAPostFilter) {
 
 TEST(ModelDataTest, PostFiltersThatDoNotFitAreDamage) {
   const std::vector<std::pair<const char*, std::function<void(OpenSection&)>>> cases = {
-      {"too many components", [](OpenSection& d) { d.AddPostFilter(65); }},
+      {"too many components", [](OpenSection& d) { d.AddPostFilter(151); }},
       {"other features", [](OpenSection& d) { d.json["post_filter"]["features"] = 49; }},
       {"features that are no number", [](OpenSection& d) { d.json["post_filter"]["features"] = "50"; }},
       {"no features", [](OpenSection& d) { d.json["post_filter"].erase("features"); }},

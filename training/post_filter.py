@@ -18,7 +18,7 @@ from data import Crops, list_pictures, read_names, read_picture
 from evaluate import load_average
 from model import QUALITY_ANCHORS
 
-FEATURES, COMPONENTS = 50, 64
+FEATURES, COMPONENTS = 50, 144
 CLIP = 0.01
 YUV = ((0.299, 0.587, 0.114), (-0.168736, -0.331264, 0.5), (0.5, -0.418688, -0.081312))
 DIRECTIONS = ((0, 1), (1, 0), (1, 1), (1, -1))  # dy, dx
@@ -130,23 +130,25 @@ def fit_components(pictures, count, sweeps=5):
     spread = spread * np.outer(scale, scale)
     values, vectors = np.linalg.eigh(spread)
     whiten = vectors / np.sqrt(np.maximum(values, 1e-7)) * scale[:, None]  # components are found in whitened coordinates
-    grams = [whiten.T @ p.gram @ whiten / p.error for p in pictures]
-    crosses = [whiten.T @ p.cross / p.error for p in pictures]
-    found = np.zeros((0, FEATURES, 3))
-    left = crosses
-    for _ in range(count):
-        b = np.linalg.svd(np.stack([r.ravel() for r in left]), full_matrices=False)[2][0].reshape(FEATURES, 3)
+    grams = np.stack([whiten.T @ p.gram @ whiten / p.error for p in pictures])
+    crosses = np.stack([whiten.T @ p.cross / p.error for p in pictures])
+    n = len(pictures)
+    found, left = np.zeros((0, FEATURES, 3)), crosses
+    # Of each picture: components through its gram, and the normal equations of their coefficients.
+    moved, matrix, side = np.zeros((n, 0, FEATURES * 3)), np.zeros((n, count, count)), np.zeros((n, count, 1))
+    for k in range(count):
+        b = np.linalg.svd(left.reshape(n, -1), full_matrices=False)[2][0].reshape(FEATURES, 3)
         for _ in range(sweeps):
-            c = [(b * r).sum() / ((b * (g @ b)).sum() + 1e-3) for g, r in zip(grams, left)]
-            a = sum(k * k * g for k, g in zip(c, grams))
-            b = np.linalg.solve(a + COMPONENT_RIDGE * np.trace(a) / FEATURES * np.eye(FEATURES),
-                                sum(k * r for k, r in zip(c, left)))
-            b /= np.sqrt(max(1e-12, np.mean([(b * (g @ b)).sum() for g in grams])))
+            c = (b * left).sum((1, 2)) / ((b * (grams @ b)).sum((1, 2)) + 1e-3)
+            a = np.tensordot(c * c, grams, 1)
+            b = np.linalg.solve(a + COMPONENT_RIDGE * np.trace(a) / FEATURES * np.eye(FEATURES), np.tensordot(c, left, 1))
+            b /= np.sqrt(max(1e-12, (b * (grams @ b)).sum((1, 2)).mean()))
         found = np.concatenate([found, b[None]])
-        left = []
-        for g, r in zip(grams, crosses):
-            whole = Picture(0, g, r, 1.0)
-            left.append(r - g @ np.tensordot(coefficients(whole, found), found, 1))
+        moved = np.concatenate([moved, (grams @ b).reshape(n, 1, -1)], 1)
+        matrix[:, k, :k + 1] = matrix[:, :k + 1, k] = moved[:, k] @ found.reshape(k + 1, -1).T
+        side[:, k, 0] = (b * crosses).sum((1, 2))
+        best = np.linalg.solve(matrix[:, :k + 1, :k + 1] + 1e-4 * np.eye(k + 1), side[:, :k + 1])
+        left = crosses - (best.transpose(0, 2, 1) @ moved).reshape(n, FEATURES, 3)
     return np.einsum('fg,kgo->kfo', whiten, found)
 
 
@@ -227,7 +229,7 @@ def main():
         for quality in (0.05, 0.5, 0.95):
             others = [Picture.of(net, read_picture(f).float() / 255, quality) for f in list_pictures([arg.valid])[::4]]
             print('quality %.2f:' % quality, ', '.join('%+.3f dB with %d' % (gains(others, post_filter, k).mean(), k)
-                                                       for k in (0, 4, 8, 16, 32)))
+                                                       for k in (0, 16, 32, 64, 144)))
 
 
 if __name__ == '__main__':
