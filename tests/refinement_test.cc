@@ -42,7 +42,7 @@ double CostOf(const Image& image, double quality, const std::vector<uint8_t>& fi
 }
 
 TEST(RefinementTest, FilesCostLess) {
-  const Image photo = Photograph(30, 40, 192, 160);
+  const Image photo = Photograph(30, 40, 320, 256);
   for (const double quality : {10.0, 50.0, 90.0}) {
     EXPECT_LT(CostOf(photo, quality, *Encode(photo, Options(quality, 2))),
               CostOf(photo, quality, *Encode(photo, Options(quality, 1))))
