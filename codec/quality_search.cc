@@ -49,6 +49,15 @@ Result<QualityResult> SearchQuality(const QualityGoal& goal, int start,
     index = static_cast<int>(std::lround(std::clamp<double>(by_halves, lowest, highest)));
   }
   if (!under || !over) return QualityResult{false, under ? *under : *over};
+  // Small pictures' curves have steps, where what is sent with the latents comes and goes: one beside may do.
+  constexpr int kNeighbours = 4;
+  for (int distance = 1; distance <= kNeighbours; ++distance) {
+    for (const int neighbour : {under->index - distance, over->index + distance}) {
+      if (neighbour < 0 || neighbour > kMaxQualityIndex) continue;
+      LICHEN_ASSIGN_OR_RETURN(const double measured, measure(neighbour));
+      if (measured >= goal.low && measured <= goal.high) return QualityResult{true, {neighbour, measured}};
+    }
+  }
   return QualityResult{true, goal.at_most ? *under : *over};
 }
 

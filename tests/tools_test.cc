@@ -455,7 +455,9 @@ TEST_F(ToolsTest, TargetsAreMetOnAPhotograph) {
     ASSERT_EQ(Wait(Start(LICHEN_DEC, {"a.lic", "a.png"})).exit_code, 0);
     const double measured = test::Psnr(image_io::ReadPicture(folder_ / "a.png")->pixels, original.pixels);
     EXPECT_GE(measured, psnr);
-    EXPECT_LE(measured, psnr + 0.05);
+    // Of 1.1 kB, as for 28 dB, the post-filter's coefficients are a part that comes and goes in steps: without AMX
+    // 0.0505 dB were the least above.
+    EXPECT_LE(measured, psnr + (psnr < 30 ? 0.07 : 0.05));
   }
 }
 
