@@ -403,16 +403,17 @@ class Rounding {
 
   /// The end of the values up to the last that is not 0, and their bits, once value k is `value`.
   std::pair<int, int> Used(int k, int value) const {
-    const int with = k < end_ ? used_ - bits_[k] + BitsOf(k, value) : used_;
-    if (k < end_ && (k + 1 < end_ || value != 0)) return {end_, with};
-    int end = end_, used = with;
-    if (value != 0) {  // beyond the last
-      while (end < k) used += bits_[end++];
-      return {k + 1, used + BitsOf(k, value)};
+    int end = end_, used = used_;
+    if (k < end) {
+      used += BitsOf(k, value) - bits_[k];
+    } else if (value != 0) {
+      for (; end < k; ++end) used += bits_[end];
+      used += BitsOf(end++, value);
     }
-    if (k >= end_) return {end_, used_};
-    used -= BitsOf(k, 0);
-    for (end = k; end > 0 && values_[end - 1] == 0; --end) used -= bits_[end - 1];
+    if (k + 1 == end && value == 0) {  // with it go those before it that are 0
+      used -= BitsOf(k, 0);
+      for (--end; end > 0 && values_[end - 1] == 0; --end) used -= bits_[end - 1];
+    }
     return {end, used};
   }
 

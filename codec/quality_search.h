@@ -27,8 +27,9 @@ struct QualityResult {
   QualityTrial trial;  // the one to take; out of reach: the end of the range nearest to the goal
 };
 
-/// Tries indices from `start` on, 0 to kMaxQualityIndex. Of two neighbours on either side of the goal it takes the one
-/// that `at_most` says, so that what does not quite rise with every index does no harm.
+/// Tries indices from `start` on, 0 to kMaxQualityIndex. Where two neighbours lie on either side of the goal, some beside
+/// them are tried; if none meets it, the neighbour that `at_most` says is taken, so that what does not quite rise with
+/// every index does no harm.
 /// errors: those of `measure`
 Result<QualityResult> SearchQuality(const QualityGoal& goal, int start,
                                     const std::function<Result<double>(int index)>& measure);
