@@ -8,7 +8,7 @@ python=${PYTHON:-/usr/bin/python3}
 "$python" -c 'import torch, PIL, numpy' 2> /dev/null || { echo "skipped: needs python3-torch, python3-pil, python3-numpy"; exit 77; }
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-export OMP_NUM_THREADS=1 POST_FILTER_PICTURES=60
+export XDG_CACHE_HOME="$work/cache" OMP_NUM_THREADS=1 POST_FILTER_PICTURES=60
 
 mkdir "$work/tiles" "$work/valid"
 "$python" - "$photo" "$work" <<'P'

@@ -8,6 +8,8 @@ import torch
 import torch.nn as nn
 import torch.nn.functional as F
 
+import fused
+
 ACTIVATION_MAX = 127
 WEIGHT_MAX = 127
 
@@ -63,6 +65,10 @@ class IntegerConv(nn.Module):
         return integers, scale * self.gain, self.conv.bias * self.BIAS_UNIT * self.gain
 
     def forward(self, x):
+        if self.relu and fused.usable(x):
+            w, scale = fused.IntegerWeights.apply(self.conv.weight, None)
+            sums = F.conv2d(x.to(torch.bfloat16), w, padding=self.conv.padding)
+            return fused.Requantise.apply(sums, scale * self.gain, self.conv.bias * self.BIAS_UNIT * self.gain)
         w, scale, bias = self.quantised()
         if self.relu:
             acc = F.conv2d(x, w, padding=self.conv.padding)  # integers up to 127 are exact in bf16

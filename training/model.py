@@ -17,6 +17,7 @@ import torch
 import torch.nn as nn
 import torch.nn.functional as F
 
+import fused
 from integer import (ACTIVATION_MAX, WEIGHT_MAX, IntegerConv, IntegerUpsample, LowerBound, round_through,
                      signed_to_unsigned)
 
@@ -71,6 +72,9 @@ class Residual(nn.Module):
     def forward(self, x):
         if not self.rounded:
             return x + self.b(F.leaky_relu(self.a(x), self.SLOPE))
+        if fused.usable(x):
+            inner = rounded_convolution(self.a, x, self.step_a, slope=self.SLOPE)
+            return rounded_convolution(self.b, inner, self.step_b, residual=x)
         inner = F.leaky_relu(rounded_convolution(self.a, x, self.step_a), self.SLOPE)
         return x + rounded_convolution(self.b, inner, self.step_b)
 
@@ -109,15 +113,21 @@ class RoundActivations(torch.autograd.Function):
         return grad * inverse[None, :, None, None], of_inverse
 
 
-def rounded_convolution(c, x, step):
+def rounded_convolution(c, x, step, slope=1.0, residual=None):
     """What the codec computes with 8-bit integers: activations by a step per input channel (step [C]: log2), weights by
-    a scale per output channel, the least that holds them."""
+    a scale per output channel, the least that holds them. slope, residual: for fused.py alone, what follows."""
     step = torch.exp2(step)
+    if fused.usable(x):
+        return multiply_integers(c, fused.RoundActivations.apply(x, 1 / step), step, slope, residual)
     return multiply_integers(c, RoundActivations.apply(x, (1 / step).to(x.dtype)), step)
 
 
-def multiply_integers(c, t, step):
-    """c's output for the integers t = x / step."""
+def multiply_integers(c, t, step, slope=1.0, residual=None):
+    """c's output for the integers t = x / step. slope, residual: as in rounded_convolution()"""
+    if fused.usable(t):
+        w, scale = fused.IntegerWeights.apply(c.weight, step)
+        sums = F.conv2d(t.to(torch.bfloat16), w, None, c.stride, c.padding)
+        return fused.Affine.apply(sums, scale, c.bias, residual, slope)
     w = c.weight * step[None, :, None, None]
     scale = w.detach().abs().amax((1, 2, 3)) / WEIGHT_MAX
     w = round_through(w / scale[:, None, None, None])
@@ -190,9 +200,9 @@ class Transform(nn.ModuleList):
 class Context(nn.ModuleList):
     """A chain of integer layers; the last is the head, 2M outputs: means, then scale indices."""
 
-    def forward(self, x, select):
+    def sums(self, x, select):
         """select: hidden features -> those of each of the four channel groups, [4,N,h/2,w/2,P]
-        -> means, scale indices: [4,N,h/2,w/2,M/4]"""
+        -> the head's sums [4,N,h/2,w/2,M/2], and their scale and bias [4,M/2]: means, then scale indices, of each group"""
         for layer in self[:-1]:
             x = layer(x)
         w, scale, bias = self[-1].quantised()
@@ -201,8 +211,12 @@ class Context(nn.ModuleList):
         w = groups(w[:, :, 0, 0]).flatten(1, 2)
         with torch.autocast(x.device.type, enabled=False):
             t = torch.bmm(x.flatten(1, 3), w.transpose(1, 2))
-        t = t * groups(scale).flatten(1)[:, None] + groups(bias).flatten(1)[:, None]
-        return t.view(*x.shape[:-1], -1).chunk(2, -1)
+        return t.view(*x.shape[:-1], -1), groups(scale).flatten(1), groups(bias).flatten(1)
+
+    def forward(self, x, select):
+        """-> means, scale indices: [4,N,h/2,w/2,M/4]"""
+        t, scale, bias = self.sums(x, select)
+        return (t * scale[:, None, None, None] + bias[:, None, None, None]).chunk(2, -1)
 
 
 class Lichen(nn.Module):
@@ -335,8 +349,11 @@ class Lichen(nn.Module):
         features = self.h_s(signed_to_unsigned(round_through(z_hat * torch.exp2(at_quality(self.exponent_z, q)))))
         features = features[:, :, :y.shape[2], :y.shape[3]]
 
-        # Of each step only what it codes is computed: a quarter of y, [4,N,h/2,w/2,M/4].
         exponent = self.context_exponent(q)
+        if train and not frozen and not observe and fused.usable(y):
+            y_hat, y_bits = self.fused_context(features, y, exponent, hard)
+            return self.reconstruct(y_hat, q), (bits + y_bits) / (x.shape[2] * x.shape[3])
+        # Of each step only what it codes is computed: a quarter of y, [4,N,h/2,w/2,M/4].
         exponents = exponent[:, :, 0, 0].view(-1, 4, 1, 1, self.M // 4).transpose(0, 1)
         up, down = torch.exp2(exponents), torch.exp2(-exponents)
         y_phases, y_hat, units = self.phases(y), [], []
@@ -369,6 +386,16 @@ class Lichen(nn.Module):
             y_hat.append(residual + mean if frozen else y_k + (residual + mean - y_k).detach())
             units.append(round_through(y_hat[-1] * up))
         return self.reconstruct(self.assemble(y_hat), q), bits / (x.shape[2] * x.shape[3])
+
+    def fused_context(self, features, y, exponent, hard):
+        """The loop of forward() by fused.py -> y_hat, bits [N]"""
+        bits, units = 0, torch.zeros_like(y, dtype=torch.bfloat16).repeat(1, 2, 1, 1)
+        for k in range(4):
+            inputs = torch.cat([features, units], 1) if k else features
+            sums = self.context[k].sums(inputs, lambda t: self.phases(t)[self.step_order(k)])
+            of_step, y, units = fused.Step.apply(*sums, exponent[:, :, 0, 0], y, units, k, self.thresholds, hard)
+            bits = bits + of_step
+        return y, bits
 
     def reconstruct(self, y_hat, q):
         return self.g_s(self.inverse_gain_y(y_hat, q), q).float() + 0.5

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+import fused
 from data import Crops, list_pictures, read_names, read_picture
 from evaluate import load_average
 from model import QUALITY_ANCHORS
@@ -72,6 +73,13 @@ class Picture:
         return [Picture(*p) for p in of], f
 
     @staticmethod
+    def of_sums(x, x_hat, quality):
+        """The same of x, x_hat [3,H,W], by fused.py."""
+        gram, cross, error = fused.observe_filter(x, x_hat)
+        n = x[0].numel()
+        return Picture(quality, gram / n, cross / n, error / n)
+
+    @staticmethod
     @torch.no_grad()
     def of(net, x, quality):
         """x [3,H,W] in 0..1"""
@@ -111,9 +119,9 @@ def fit_mean(pictures):
 
 def normal_equations(picture, components):
     """-> matrix, right side for the coefficients; in parts of the picture's error"""
-    moved = np.einsum('fg,kgo->kfo', picture.gram, components)
-    return (np.einsum('kfo,lfo->kl', moved, components) / picture.error,
-            np.einsum('kfo,fo->k', components, picture.cross) / picture.error)
+    flat = components.reshape(len(components), -1)
+    moved = (picture.gram @ components).reshape(flat.shape)
+    return moved @ flat.T / picture.error, flat @ picture.cross.ravel() / picture.error
 
 
 def coefficients(picture, components, ridge=1e-4):
@@ -199,13 +207,19 @@ class InTheLoop:
     def correction(self, x, x_hat, q):
         """x, x_hat [N,3,H,W], q [N] -> what is added to x_hat. It gets no gradient, which would be that of a small and
         smooth sum; where weights are those of least squares, theirs is 0."""
-        pictures, f = Picture.observe(x, x_hat.clamp(0, 1), q)
-        weights = np.stack([weights_for(p, self.fitted, ridge=self.RIDGE) for p in pictures])
+        x_hat = x_hat.clamp(0, 1)
+        if fused.enabled and x.device.type == 'cpu':
+            pictures = [Picture.of_sums(*p) for p in zip(x, x_hat, q.tolist())]
+        else:
+            pictures, f = Picture.observe(x, x_hat, q)
+        weights = [weights_for(p, self.fitted, ridge=self.RIDGE) for p in pictures]
         self.seen = (self.seen + pictures)[-self.KEPT:]
         self.steps += 1
         if self.steps % self.EVERY == 0 and len(self.seen) == self.KEPT:
             self.fitted['mean'] = fit_mean(self.seen)
-        return (torch.from_numpy(weights).to(f).transpose(1, 2) @ f).view_as(x)
+        if fused.enabled and x.device.type == 'cpu':
+            return torch.stack([fused.apply_filter(t, torch.from_numpy(w)) for t, w in zip(x_hat, weights)])
+        return (torch.from_numpy(np.stack(weights)).to(f).transpose(1, 2) @ f).view_as(x)
 
 
 def main():

@@ -14,6 +14,7 @@ import time
 import torch
 import torch.distributed as dist
 
+import fused
 from data import Crops, read_names
 from exact import choose_residuals, gaussian_frequencies
 from model import LAMBDA_RANGE, Lichen, multiply_adds, start_from_klt, start_rounding
@@ -24,6 +25,7 @@ HARD_SHARE = 0.15    # of the time at the end: scale indices rounded, table 0 no
 CHOSEN_Z_SHARE = 0.35  # of the time at the end: z chosen, where residuals are; scales of z learn little without noise
 UNFILTERED_SHARE = 0.2  # of the distortion, with --post-filter: what a filter can undo would cost nothing, and grow
 AVERAGE_EVERY = 5
+CLIP = 6.0            # of the gradient's norm
 
 
 def parse_arguments():
@@ -90,6 +92,8 @@ def main():
     device = torch.device(arg.device)
     torch.manual_seed(1000 * int(time.time()) + rank)
     torch.backends.cudnn.benchmark = True
+    if device.type == 'cpu' and not fused.enable():
+        print('fused.cc does not compile here: steps take longer', flush=True)
 
     crops = Crops(arg.data, arg.crop, device, read_names(arg.exclude))
     saved = torch.load(arg.resume, map_location=device) if arg.resume else {}
@@ -113,14 +117,15 @@ def main():
         for name, p in net.named_parameters():
             p.requires_grad_(name.startswith(tuple(arg.only.split(','))))
     trained = [p for p in net.parameters() if p.requires_grad]
-    optimiser = torch.optim.Adam(trained, arg.lr, foreach=True)
+    optimiser = fused.Adam(trained, arg.lr, foreach=True)
     step, average = 0, Average({})
     if 'optimiser' in saved and not arg.fresh_optimiser and rounded == sizes['rounded']:
         optimiser.load_state_dict(saved['optimiser'])
         step, average = saved['step'], Average(saved['average'])
     forward = net
     if world > 1:
-        forward = torch.nn.parallel.DistributedDataParallel(net, find_unused_parameters=bool(arg.only))
+        forward = torch.nn.parallel.DistributedDataParallel(net, find_unused_parameters=bool(arg.only),
+                                                            gradient_as_bucket_view=True)
     if arg.compile:
         forward = torch.compile(forward)
     if rank == 0:
@@ -165,13 +170,16 @@ def main():
         loss = (cost / lam ** LAMBDA_WEIGHT).mean()
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
-        norm = torch.nn.utils.clip_grad_norm_(trained, 6.0)
-        if device.type == 'cuda':  # without asking the GPU, which would stall every step: a bad gradient becomes zero
-            for p in trained:
-                p.grad.nan_to_num_(0, 0, 0)
-            optimiser.step()
-        elif torch.isfinite(norm):
-            optimiser.step()
+        if fused.enabled:
+            optimiser.clipped_step(CLIP)
+        else:
+            norm = torch.nn.utils.clip_grad_norm_(trained, CLIP)
+            if device.type == 'cuda':  # without asking the GPU, which would stall each step: bad gradients become zero
+                for p in trained:
+                    p.grad.nan_to_num_(0, 0, 0)
+                optimiser.step()
+            elif torch.isfinite(norm):
+                optimiser.step()
         step += 1
         if step % AVERAGE_EVERY == 0:
             average.update(net, step)
