@@ -43,7 +43,7 @@ def enable():
                 return False
             os.replace(own + '/fused.so', path)
     library = ctypes.CDLL(path)
-    library.lichen_adam.restype = ctypes.c_double
+    library.lichen_adam.restype = library.lichen_distortion.restype = ctypes.c_double
     enabled = True
     return True
 
@@ -214,6 +214,25 @@ def apply_filter(x_hat, weights):
     h, w = (ctypes.c_int64(v) for v in x_hat.shape[1:])
     library.lichen_filter_apply(pointer(x_hat), pointer(weights), h, w, pointer(out))
     return out
+
+
+class Distortion(torch.autograd.Function):
+    """x, x_hat, added [N,3,H,W] -> [N]: mean of share * (x_hat - x)^2 + (1 - share) * (x_hat + added - x)^2"""
+
+    @staticmethod
+    def forward(ctx, x, x_hat, added, share):
+        x, x_hat, added = (t.contiguous() for t in (x, x_hat, added))
+        gradient = torch.empty_like(x_hat)
+        sums = [library.lichen_distortion(pointer(a), pointer(b), pointer(c), ctypes.c_float(share),
+                                          ctypes.c_int64(a.numel()), pointer(g))
+                for a, b, c, g in zip(x, x_hat, added, gradient)]
+        ctx.save_for_backward(gradient)
+        return x.new_tensor(sums)
+
+    @staticmethod
+    def backward(ctx, to_means):
+        gradient, = ctx.saved_tensors
+        return None, gradient * (2 * to_means[:, None, None, None]), None, None
 
 
 class Adam(torch.optim.Adam):

@@ -75,6 +75,19 @@ class Fused(unittest.TestCase):
         added = fused.apply_filter(x_hat[0], weights)
         self.assertLess(relative(added.flatten(1), weights.t() @ f[0]), 1e-5)
 
+    def test_distortion(self):
+        x, x_hat, added = torch.rand(3, 2, 3, 20, 317)
+        found = []
+        for ours in (True, False):
+            shown = x_hat.clone().requires_grad_()
+            squared = lambda error: (error ** 2).flatten(1).mean(1)
+            mean = (fused.Distortion.apply(x, shown, added, 0.2) if ours else
+                    0.2 * squared(shown - x) + 0.8 * squared(shown + added - x))
+            (mean * torch.tensor([1., 3.])).sum().backward()
+            found += [mean.detach(), shown.grad]
+        self.assertLess(relative(found[0], found[2]), 1e-5)
+        self.assertLess(relative(found[1], found[3]), 1e-5)
+
     def test_adam(self):
         make = lambda: [torch.nn.Parameter(torch.linspace(-1, 1, 24).view(s).contiguous(memory_format=m))
                         for s, m in (((2, 3, 2, 2), torch.channels_last), ((24,), torch.contiguous_format))]

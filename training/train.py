@@ -162,10 +162,14 @@ def main():
         lam = torch.exp(log_lo + q * (log_hi - log_lo))
         with torch.autocast(device.type, dtype=torch.bfloat16):
             x_hat, bpp = forward(x, q, hard=share >= 1 - HARD_SHARE, frozen=arg.frozen)
-        mse = ((x_hat - x) ** 2).flatten(1).mean(1)
+        added, share_before = torch.zeros_like(x), 1
         if in_the_loop:
-            behind = x_hat + in_the_loop.correction(x, x_hat.detach(), q)
-            mse = UNFILTERED_SHARE * mse + (1 - UNFILTERED_SHARE) * ((behind - x) ** 2).flatten(1).mean(1)
+            added, share_before = in_the_loop.correction(x, x_hat.detach(), q), UNFILTERED_SHARE
+        if fused.enabled:
+            mse = fused.Distortion.apply(x, x_hat, added, share_before)
+        else:
+            squared = lambda error: (error ** 2).flatten(1).mean(1)
+            mse = share_before * squared(x_hat - x) + (1 - share_before) * squared(x_hat + added - x)
         cost = lam * 255 ** 2 * mse + bpp
         loss = (cost / lam ** LAMBDA_WEIGHT).mean()
         optimiser.zero_grad(set_to_none=True)
