@@ -43,22 +43,6 @@ void Prefetch(const T* first, int count) {
   for (const char* line = begin; line < begin + count * sizeof(T); line += kLine) __builtin_prefetch(line, write);
 }
 
-/// A signed value as two activations, of which one is 0.
-void StoreUnits(int64_t units, uint8_t* positive, uint8_t* negative) {
-  *positive = static_cast<uint8_t>(std::clamp<int64_t>(units, 0, kActivationMax));
-  *negative = static_cast<uint8_t>(std::clamp<int64_t>(-units, 0, kActivationMax));
-}
-
-/// floor(v + 1/2), limited to what can be coded; a NaN, which a broken encoder network could give, counts as 0.
-int32_t RoundToResidual(float v) {
-  constexpr float kLimit = kResidualLimit;
-  v = v == v ? v : 0.0f;
-  v = v > -kLimit ? v : -kLimit;
-  v = (v < kLimit ? v : kLimit) + 0.5f;
-  const int32_t whole = static_cast<int32_t>(v);  // towards 0
-  return whole - (v < static_cast<float>(whole) ? 1 : 0);
-}
-
 }  // namespace
 
 /// What Code() needs of an encoder: it takes the values and returns what was coded.
@@ -73,19 +57,20 @@ struct EntropyModel::Writer {
   std::vector<int32_t> rounded = {};
 
   void Prefetch(size_t at, int count) const { lichen::Prefetch<0>(y + at, count); }
-  int32_t CodeZ(int table, size_t at) {
-    int32_t value = RoundToResidual(z[at]);
-    if (of_z) value = of_z->Choose(table, value, z[at]);
-    rans.Put(tables[table], value);
-    return value;
-  }
   /// Elements `list` of the `count` from `at` on; the other residuals are set to 0. on_side: at a shared side
   void CodeY(const int32_t* list, int coded, const int32_t* index, const int32_t* mean, size_t at, int count,
              bool on_side, int32_t* residual) {
-    const RateDistortion* choice = on_side ? at_sides : rate_distortion;
+    Put(y + at, on_side ? at_sides : rate_distortion, list, coded, index, mean, count, residual);
+  }
+  void CodeZ(const int32_t* list, int coded, const int32_t* index, const int32_t* mean, size_t at, int count, bool,
+             int32_t* residual) {
+    Put(z + at, of_z, list, coded, index, mean, count, residual);
+  }
+  void Put(const float* from, const RateDistortion* choice, const int32_t* list, int coded, const int32_t* index,
+           const int32_t* mean, int count, int32_t* residual) {
     exact.resize(count);
     rounded.resize(count);
-    RoundResiduals(y + at, mean, count, exact.data(), rounded.data());
+    RoundResiduals(from, mean, count, exact.data(), rounded.data());
     std::fill_n(residual, count, 0);
     for (int n = 0; n < coded; ++n) {
       const int32_t i = list[n];
@@ -108,14 +93,20 @@ struct EntropyModel::Predictor {
   std::vector<int32_t> rounded = {};
 
   void Prefetch(size_t, int) const {}
-  int32_t CodeZ(int, size_t at) { return RoundToResidual(z[at]); }
   void CodeY(const int32_t* list, int coded, const int32_t* index, const int32_t* mean, size_t at, int count, bool,
              int32_t* residual) {
     std::copy_n(mean, count, prediction->mean.data() + at);
     std::copy_n(index, count, prediction->index.data() + at);
+    Round(y + at, list, coded, mean, count, residual);
+  }
+  void CodeZ(const int32_t* list, int coded, const int32_t*, const int32_t* mean, size_t at, int count, bool,
+             int32_t* residual) {
+    Round(z + at, list, coded, mean, count, residual);
+  }
+  void Round(const float* from, const int32_t* list, int coded, const int32_t* mean, int count, int32_t* residual) {
     exact.resize(count);
     rounded.resize(count);
-    RoundResiduals(y + at, mean, count, exact.data(), rounded.data());
+    RoundResiduals(from, mean, count, exact.data(), rounded.data());
     std::fill_n(residual, count, 0);
     for (int n = 0; n < coded; ++n) residual[list[n]] = rounded[list[n]];
   }
@@ -129,11 +120,14 @@ struct EntropyModel::Reader {
   bitstream::RansDecoder rans;
 
   void Prefetch(size_t, int) const {}
-  int32_t CodeZ(int table, size_t) { return rans.Get(tables[table]); }
   void CodeY(const int32_t* list, int coded, const int32_t* index, const int32_t*, size_t, int count, bool,
              int32_t* residual) {
     std::fill_n(residual, count, 0);
     for (int n = 0; n < coded; ++n) residual[list[n]] = rans.Get(tables[index[list[n]]]);
+  }
+  void CodeZ(const int32_t* list, int coded, const int32_t* index, const int32_t* mean, size_t at, int count,
+             bool on_side, int32_t* residual) {
+    CodeY(list, coded, index, mean, at, count, on_side, residual);
   }
   bool Damaged() const { return rans.damaged(); }
 };
@@ -146,30 +140,51 @@ EntropyModel::EntropyModel(const ModelData& model, int quality_index, IntegerEng
     at_sides_.emplace(model.tables, RateDistortion::kBitsPerSquaredStepAtSides);
     if (quality_index < kFinerZ) of_z_.emplace(model.tables, RateDistortion::kBitsPerSquaredStepOfZ);
   }
-  const int m = model.latent_channels, group = m / 4;
   const auto sums = std::make_shared<std::vector<Scratch<int32_t>>>(sharing.lanes);
   for (const IntegerLayer& layer : model.h_s) h_s_.emplace_back(layer, engine, sums, sharing);
+  std::vector<int32_t> offset;
+  for (int e : tables_.context_exponent) {
+    offset.push_back(static_cast<int32_t>(RoundingShift(int64_t{e} * model.scale_per_exponent, 16)));
+  }
+  of_latents_ = MakeSteps(model.latent_channels, model.feature_channels, model.context, tables_.context_exponent,
+                          std::move(offset), engine, sums, sharing);
+  std::vector<int32_t> offset_of_z;
+  for (int scale : tables_.z_scale) offset_of_z.push_back(-scale);
+  of_hyper_latents_ = MakeSteps(model.hyper_channels, 0, model.context_z, tables_.z_exponent, std::move(offset_of_z),
+                                engine, sums, sharing);
+}
+
+EntropyModel::Steps EntropyModel::MakeSteps(int channels, int features,
+                                            const std::array<std::vector<IntegerLayer>, 4>& networks,
+                                            const std::vector<int>& exponents, std::vector<int32_t> offset,
+                                            IntegerEngine engine, const IntegerConvolution::Sums& sums,
+                                            const Sharing& sharing) const {
+  const int group = channels / 4;
+  Steps steps;
+  steps.channels = channels;
+  steps.features = features;
   for (int k = 0; k < 4; ++k) {
-    const std::vector<IntegerLayer>& layers = model.context[k];
-    for (size_t i = 0; i + 1 < layers.size(); ++i) context_[k].emplace_back(layers[i], engine, sums, sharing);
+    const std::vector<IntegerLayer>& layers = networks[k];
+    if (layers.empty()) continue;
+    steps.width[k] = layers.back().in;
+    for (size_t i = 0; i + 1 < layers.size(); ++i) steps.networks[k].emplace_back(layers[i], engine, sums, sharing);
     for (int g = 0; g < 4; ++g) {
       std::vector<int> outputs;
       for (int c = 0; c < group; ++c) outputs.push_back(g * group + c);
-      for (int c = 0; c < group; ++c) outputs.push_back(m + g * group + c);
-      heads_[k].emplace_back(layers.back(), engine, outputs, sums, sharing);
+      for (int c = 0; c < group; ++c) outputs.push_back(channels + g * group + c);
+      steps.heads[k].emplace_back(layers.back(), engine, outputs, sums, sharing);
     }
   }
-  const uint16_t* exp2 = model.exp2.data();
-  std::vector<Exp2Multiplier> units_of_y, mean_of_head;
-  for (int e : tables_.context_exponent) {
-    units_of_y.emplace_back(e - (kSixteenthBits << kExponentBits), exp2);
-    mean_of_head.emplace_back(-e + ((kSixteenthBits - kMeanHeadBits) * (1 << kExponentBits)), exp2);
-    index_offset_.push_back(static_cast<int32_t>(RoundingShift(int64_t{e} * model.scale_per_exponent, 16)));
+  std::vector<Exp2Multiplier> units, mean_of_head;
+  for (int e : exponents) {
+    units.emplace_back(e - (kSixteenthBits << kExponentBits), model_.exp2.data());
+    mean_of_head.emplace_back(-e + ((kSixteenthBits - kMeanHeadBits) * (1 << kExponentBits)), model_.exp2.data());
   }
-  units_of_y_ = FactorsOf(units_of_y);
-  mean_of_head_ = FactorsOf(mean_of_head);
-  for (int e : tables_.z_exponent) units_of_z_.emplace_back(e, exp2);
-  for (std::vector<int32_t>* row : {&mean_, &index_, &list_, &residual_}) row->resize(group);
+  steps.units = FactorsOf(units);
+  steps.mean_of_head = FactorsOf(mean_of_head);
+  steps.index_offset = std::move(offset);
+  for (std::vector<int32_t>* row : {&steps.mean, &steps.index, &steps.list, &steps.residual}) row->resize(group);
+  return steps;
 }
 
 std::vector<uint8_t> EntropyModel::Encode(const float* y, const float* z, int h, int w, Latents* latents,
@@ -206,33 +221,28 @@ Status EntropyModel::Decode(const uint8_t* data, size_t size, int h, int w, Late
 template <typename Coder>
 void EntropyModel::Code(Coder& coder, int h, int w, Latents* latents) {
   latents->h = h, latents->w = w;
-  latents->z_hat.resize(static_cast<size_t>((h + 3) / 4) * ((w + 3) / 4) * model_.hyper_channels);
-  CodeHyperLatents(coder, latents);
-  // Damage is known only at the end for sure, but where it shows early, work and memory are saved.
-  if (coder.Damaged()) return;
+  const int z_h = (h + 3) / 4, z_w = (w + 3) / 4;
+  const size_t positions_of_z = static_cast<size_t>(z_h) * z_w;
+  latents->z_hat.resize(positions_of_z * model_.hyper_channels);
+  Steps& of_z = of_hyper_latents_;
+  of_z.input.assign(positions_of_z * 2 * model_.hyper_channels, 0);
+  for (int k = 0; k < 4; ++k) {
+    CodeStep(coder, &Coder::CodeZ, of_z, nullptr, k, z_h, z_w, latents->z_hat.data());
+    // Damage is known only at the end for sure, but where it shows early, work and memory are saved.
+    if (coder.Damaged()) return;
+  }
   // The steps write all of it; of a damaged tile nobody asks for it.
   latents->y_hat.resize(static_cast<size_t>(h) * w * model_.latent_channels);
   ComputeFeatures(*latents);
-  for (int k = 0; k < 4 && !coder.Damaged(); ++k) CodeStep(coder, k, latents);
-}
-
-template <typename Coder>
-void EntropyModel::CodeHyperLatents(Coder& coder, Latents* latents) {
-  const int channels = model_.hyper_channels;
-  for (size_t at = 0; at < latents->z_hat.size(); ++at) {
-    latents->z_hat[at] = coder.CodeZ(tables_.z_table[at % channels], at);
+  for (int k = 0; k < 4 && !coder.Damaged(); ++k) {
+    CodeStep(coder, &Coder::CodeY, of_latents_, features_.data(), k, h, w, latents->y_hat.data());
   }
 }
 
+/// From the units of z.
 void EntropyModel::ComputeFeatures(const Latents& latents) {
   int h = (latents.h + 3) / 4, w = (latents.w + 3) / 4;
-  const int z = model_.hyper_channels;
-  features_.resize(latents.z_hat.size() * 2);
-  for (size_t at = 0; at < latents.z_hat.size(); ++at) {
-    const size_t pixel = at / z, c = at % z;
-    uint8_t* units = features_.data() + pixel * 2 * z + c;
-    StoreUnits(units_of_z_[c].Apply(latents.z_hat[at]), units, units + z);
-  }
+  features_ = of_hyper_latents_.input;
   for (size_t i = 0; i < h_s_.size(); ++i) {
     const int out = h_s_[i].out(), factor = model_.h_s[i].depth_to_space;
     next_.resize(static_cast<size_t>(h) * w * out);
@@ -250,23 +260,24 @@ void EntropyModel::ComputeFeatures(const Latents& latents) {
     h *= factor, w *= factor;
   }
   const int p = model_.feature_channels, row = p + 2 * model_.latent_channels;
-  input_.assign(static_cast<size_t>(latents.h) * latents.w * row, 0);
+  std::vector<uint8_t>& input = of_latents_.input;
+  input.assign(static_cast<size_t>(latents.h) * latents.w * row, 0);
   for (int y = 0; y < latents.h; ++y) {
     for (int x = 0; x < latents.w; ++x) {
-      std::memcpy(input_.data() + (static_cast<size_t>(y) * latents.w + x) * row,
+      std::memcpy(input.data() + (static_cast<size_t>(y) * latents.w + x) * row,
                   features_.data() + (static_cast<size_t>(y) * w + x) * p, p);
     }
   }
   // The first step sees the features alone, without gaps between pixels.
   features_.resize(static_cast<size_t>(latents.h) * latents.w * p);
   for (size_t pixel = 0; pixel < static_cast<size_t>(latents.h) * latents.w; ++pixel) {
-    std::memcpy(features_.data() + pixel * p, input_.data() + pixel * row, p);
+    std::memcpy(features_.data() + pixel * p, input.data() + pixel * row, p);
   }
 }
 
-const uint8_t* EntropyModel::RunContext(int step, int h, int w) {
-  const uint8_t* src = step == 0 ? features_.data() : input_.data();
-  for (IntegerConvolution& layer : context_[step]) {
+const uint8_t* EntropyModel::RunContext(Steps& steps, const uint8_t* first, int step, int h, int w) {
+  const uint8_t* src = step == 0 ? first : steps.input.data();
+  for (IntegerConvolution& layer : steps.networks[step]) {
     next_.resize(static_cast<size_t>(h) * w * layer.out());
     layer.RunRelu(src, h, w, next_.data(), layer.out());
     hidden_.swap(next_);
@@ -275,17 +286,18 @@ const uint8_t* EntropyModel::RunContext(int step, int h, int w) {
   return src;
 }
 
-template <typename Coder>
-void EntropyModel::CodeStep(Coder& coder, int step, Latents* latents) {
-  const int h = latents->h, w = latents->w, m = model_.latent_channels, group = m / 4;
-  const int width = model_.context[step].back().in, row = model_.feature_channels + 2 * m;
-  const uint8_t* hidden = RunContext(step, h, w);
+template <typename Coder, typename Method>
+void EntropyModel::CodeStep(Coder& coder, Method code, Steps& steps, const uint8_t* first, int step, int h, int w,
+                            int32_t* values) {
+  const int m = steps.channels, group = m / 4, row = steps.features + 2 * m;
+  const bool seen = !steps.heads[step].empty();
+  const uint8_t* hidden = seen ? RunContext(steps, first, step, h, w) : nullptr;
   std::array<int, 4> group_of_phase{};
   for (int g = 0; g < 4; ++g) group_of_phase[model_.phase_order[(g + step) % 4]] = g;
 
   // Each head sees the positions at which its group is coded, in raster order.
-  for (int phase = 0; phase < 4; ++phase) {
-    const int g = group_of_phase[phase];
+  for (int phase = 0; phase < 4 && seen; ++phase) {
+    const int g = group_of_phase[phase], width = steps.width[step];
     const int positions = (h - (phase >> 1) + 1) / 2 * ((w - (phase & 1) + 1) / 2);
     // In rows of one length, and one primitive for it: what is beyond the last is computed and not looked at.
     const int rows = (positions - 1) / kHeadRow + 1;
@@ -297,29 +309,30 @@ void EntropyModel::CodeStep(Coder& coder, int step, Latents* latents) {
       }
     }
     outputs_[g].resize(static_cast<size_t>(rows) * kHeadRow * 2 * group);
-    if (positions > 0) heads_[step][g].RunHead(gathered_.data(), rows, kHeadRow, outputs_[g].data());
+    if (positions > 0) steps.heads[step][g].RunHead(gathered_.data(), rows, kHeadRow, outputs_[g].data());
   }
 
+  const std::vector<int32_t> nothing(seen ? 0 : 2 * group);
   std::array<size_t, 4> next{};
   for (int y = 0; y < h; ++y) {
     for (int x = 0; x < w; ++x) {
       const int g = group_of_phase[PhaseOf(y, x)];
-      const int32_t* head = outputs_[g].data() + next[g]++ * 2 * group;
+      const int32_t* head = seen ? outputs_[g].data() + next[g]++ * 2 * group : nothing.data();
       const size_t pixel = static_cast<size_t>(y) * w + x;
       const int c = g * group;
       const size_t at = pixel * m + c;
       if (x + 1 < w) {
         const size_t following = (pixel + 1) * m + group_of_phase[PhaseOf(y, x + 1)] * group;
         coder.Prefetch(following, group);
-        Prefetch<1>(latents->y_hat.data() + following, group);
+        Prefetch<1>(values + following, group);
       }
-      MeansAndIndices(head, head + group, mean_of_head_.data() + c, index_offset_.data() + c, group, mean_.data(),
-                      index_.data());
-      const int coded = ListCoded(index_.data(), group, list_.data());
-      coder.CodeY(list_.data(), coded, index_.data(), mean_.data(), at, group, coder.shared.Touch(y, x, h, w),
-                  residual_.data());
-      uint8_t* units = input_.data() + pixel * row + model_.feature_channels + c;
-      ValuesAndUnits(mean_.data(), residual_.data(), units_of_y_.data() + c, group, latents->y_hat.data() + at, units,
+      MeansAndIndices(head, head + group, steps.mean_of_head.data() + c, steps.index_offset.data() + c, group,
+                      steps.mean.data(), steps.index.data());
+      const int coded = ListCoded(steps.index.data(), group, steps.list.data());
+      (coder.*code)(steps.list.data(), coded, steps.index.data(), steps.mean.data(), at, group,
+                    coder.shared.Touch(y, x, h, w), steps.residual.data());
+      uint8_t* units = steps.input.data() + pixel * row + steps.features + c;
+      ValuesAndUnits(steps.mean.data(), steps.residual.data(), steps.units.data() + c, group, values + at, units,
                      units + m);
     }
   }

@@ -2,8 +2,8 @@
 #ifndef LICHEN_CODEC_ENTROPY_MODEL_H_
 #define LICHEN_CODEC_ENTROPY_MODEL_H_
 
-// Latents of a tile <-> bytes: hyper-synthesis, four context steps and rANS, all in exact integers.
-// Scale hyperprior, Balle et al. 2018 (arXiv:1802.01436); context after Li et al., DCVC-DC, CVPR 2023
+// Latents of a tile <-> bytes: four context steps of z, hyper-synthesis, four context steps of y, and rANS, all in
+// exact integers. Scale hyperprior, Balle et al. 2018 (arXiv:1802.01436); context after Li et al., DCVC-DC, CVPR 2023
 // (arXiv:2302.14402): channel group g is coded in step k at phase order[(g + k) mod 4] of each 2x2 block.
 
 #include <array>
@@ -23,8 +23,8 @@ namespace lichen {
 /// The quantised latents of one tile, channels-last.
 struct Latents {
   int h = 0, w = 0;            // positions of y; z has ceil(h/4) x ceil(w/4)
-  std::vector<int32_t> z_hat;  // [ceil(h/4)][ceil(w/4)][Z], quantisation steps
-  std::vector<int32_t> y_hat;  // [h][w][M], sixteenths of a quantisation step
+  std::vector<int32_t> z_hat;  // [ceil(h/4)][ceil(w/4)][Z], sixteenths of a quantisation step
+  std::vector<int32_t> y_hat;  // [h][w][M], likewise
 };
 
 /// What the entropy model expects of the latents of a tile, channels-last like them.
@@ -73,27 +73,37 @@ class EntropyModel {
   std::vector<uint8_t> Encode(Writer writer, int h, int w, Latents* latents);
   template <typename Coder>
   void Code(Coder& coder, int h, int w, Latents* latents);
-  template <typename Coder>
-  void CodeHyperLatents(Coder& coder, Latents* latents);
   void ComputeFeatures(const Latents& latents);
-  const uint8_t* RunContext(int step, int h, int w);
-  template <typename Coder>
-  void CodeStep(Coder& coder, int step, Latents* latents);
+
+  /// What the four steps of y, or of z, go by and leave behind.
+  struct Steps {
+    int channels = 0;
+    int features = 0;                                         // activations before the units in a row of `input`
+    std::array<std::vector<IntegerConvolution>, 4> networks;  // without the heads
+    std::array<std::vector<IntegerConvolution>, 4> heads;     // [step][group]: means of the group, then scales
+    std::array<int, 4> width{};                               // of what the heads take
+    std::vector<double> units, mean_of_head;                  // as factors, by channel
+    std::vector<int32_t> index_offset;
+    std::vector<uint8_t> input;  // [h][w][features + 2 channels]: features, then units, positive and negative parts
+    std::vector<int32_t> mean, index, list, residual;  // of a group at one position
+  };
+  /// offset: of indices, in sixteenths, by channel
+  Steps MakeSteps(int channels, int features, const std::array<std::vector<IntegerLayer>, 4>& networks,
+                  const std::vector<int>& exponents, std::vector<int32_t> offset, IntegerEngine engine,
+                  const IntegerConvolution::Sums& sums, const Sharing& sharing) const;
+  const uint8_t* RunContext(Steps& steps, const uint8_t* first, int step, int h, int w);
+  /// Codes a step of h x w positions by `code`, a member of Coder. first: what the first step's network sees
+  template <typename Coder, typename Method>
+  void CodeStep(Coder& coder, Method code, Steps& steps, const uint8_t* first, int step, int h, int w, int32_t* values);
 
   const ModelData& model_;
   QualityTables tables_;
   std::optional<RateDistortion> rate_distortion_, at_sides_, of_z_;
   std::vector<IntegerConvolution> h_s_;
-  std::array<std::vector<IntegerConvolution>, 4> context_;  // without the heads
-  std::array<std::vector<IntegerConvolution>, 4> heads_;    // [step][group]: means of the group, then scales
-  std::vector<Exp2Multiplier> units_of_z_;
-  std::vector<double> units_of_y_, mean_of_head_;  // as factors, by channel
-  std::vector<int32_t> index_offset_;
+  Steps of_latents_, of_hyper_latents_;
 
-  std::vector<uint8_t> input_;  // [h][w][P + 2M]: features, then y_hat in context units, positive and negative parts
   std::vector<uint8_t> features_, hidden_, next_, gathered_;
-  std::array<std::vector<int32_t>, 4> outputs_;          // of the heads, by group
-  std::vector<int32_t> mean_, index_, list_, residual_;  // of a group at one position
+  std::array<std::vector<int32_t>, 4> outputs_;  // of the heads, by group
   bitstream::RansEncoder rans_;
 };
 

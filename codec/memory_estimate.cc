@@ -22,8 +22,10 @@ uint64_t FixedMemory(const ModelData& model) {
     for (const FloatLayer& layer : *layers) floats += layer.a.weight.size() + layer.b.weight.size();
   }
   for (const IntegerLayer& layer : model.h_s) bytes += layer.weight.size();
-  for (const auto& layers : model.context) {
-    for (const IntegerLayer& layer : layers) bytes += layer.weight.size();
+  for (const auto* networks : {&model.context, &model.context_z}) {
+    for (const auto& layers : *networks) {
+      for (const IntegerLayer& layer : layers) bytes += layer.weight.size();
+    }
   }
   constexpr uint64_t kOther = uint64_t{24} << 20;
   return kOther + 3 * (floats * sizeof(float) + bytes);

@@ -50,18 +50,24 @@ class ParsedModel : public Model {
       total += positions * static_cast<double>(layer.weight.size());
       positions *= layer.depth_to_space * layer.depth_to_space;
     }
-    for (const auto& context : data_.context) {
-      for (const IntegerLayer& layer : context) {
-        const double share = layer.relu ? 1 : 0.25;  // a head computes one group at each position
-        total += share * static_cast<double>(layer.weight.size()) / kPixelsPerLatent;
-      }
-    }
-    return total;
+    return total + OfContexts(data_.context) / kPixelsPerLatent + OfContexts(data_.context_z) / kPixelsPerHyperLatent;
   }
 
   const ModelData& data() const { return data_; }
 
  private:
+  /// At each position.
+  static double OfContexts(const std::array<std::vector<IntegerLayer>, 4>& contexts) {
+    double total = 0;
+    for (const auto& layers : contexts) {
+      for (const IntegerLayer& layer : layers) {
+        const double share = layer.relu ? 1 : 0.25;  // a head computes one group
+        total += share * static_cast<double>(layer.weight.size());
+      }
+    }
+    return total;
+  }
+
   ModelData data_;
 };
 

@@ -380,16 +380,21 @@ void ParseDecoderSection(const Section& section, ModelParts parts, ModelData& mo
   const Json& json = section.json();
   model.name = json.at("name").get<std::string>();
   model.latent_channels = IntIn(json, "latent_channels", 4, kMaxChannels / 4);
-  model.hyper_channels = IntIn(json, "hyper_channels", 1, kMaxChannels / 4);
+  model.hyper_channels = IntIn(json, "hyper_channels", 4, kMaxChannels / 4);
   model.feature_channels = IntIn(json, "feature_channels", 1, kMaxChannels);
   model.scale_per_exponent = IntIn(json, "scale_per_exponent", 1, 1 << 18);
   const int m = model.latent_channels, z = model.hyper_channels, p = model.feature_channels;
   if (m % 4 != 0) Section::Fail("latent_channels is not a multiple of 4");
+  if (z % 4 != 0) Section::Fail("hyper_channels is not a multiple of 4");
   if (parts != ModelParts::kEncoding) model.g_s = ParseTransform(section, json.at("g_s"), m, 3, 1, 16);
   model.h_s = ParseIntegerNetwork(section, json.at("h_s"), 2 * z, p, false, 4);
   if (json.at("context").size() != 4) Section::Fail("four context networks expected");
   for (int k = 0; k < 4; ++k) {
     model.context[k] = ParseIntegerNetwork(section, json.at("context")[k], k == 0 ? p : p + 2 * m, 2 * m, true, 1);
+  }
+  if (json.at("context_z").size() != 3) Section::Fail("three context networks of z expected");
+  for (int k = 1; k < 4; ++k) {
+    model.context_z[k] = ParseIntegerNetwork(section, json.at("context_z")[k - 1], 2 * z, 2 * z, true, 1);
   }
   std::vector<int64_t> order;
   for (const Json& phase : json.at("phase_order")) order.push_back(Section::WholeNumber(phase));
@@ -467,9 +472,7 @@ QualityTables TablesAtQuality(const ModelData& model, int quality_index) {
   QualityTables tables;
   tables.context_exponent = ExponentsAtQuality(model.context_exponent, m, quality_index);
   tables.z_exponent = ExponentsAtQuality(model.z_exponent, z, quality_index);
-  for (int scale : ExponentsAtQuality(model.z_scale, z, quality_index)) {
-    tables.z_table.push_back(std::clamp((scale + 8) >> 4, 1, kScaleTables - 1));
-  }
+  tables.z_scale = ExponentsAtQuality(model.z_scale, z, quality_index);
   tables.inverse_gain_y = GainsAtQuality(model.inverse_gain_y, m, quality_index);
   if (!model.gain_y.empty()) tables.gain_y = GainsAtQuality(model.gain_y, m, quality_index);
   for (int e : tables.z_exponent) tables.z_gain.push_back(Exp2Multiplier(-e, model.exp2.data()).AsFloat());

@@ -65,12 +65,13 @@ struct ModelData {
 
   // Decoder section.
   int latent_channels = 0;     // M, a multiple of 4
-  int hyper_channels = 0;      // Z
+  int hyper_channels = 0;      // Z, likewise
   int feature_channels = 0;    // P
   int scale_per_exponent = 0;  // sixteenths of a scale index per exponent unit, times 2^16
   std::vector<FloatLayer> g_s;
   std::vector<IntegerLayer> h_s;
   std::array<std::vector<IntegerLayer>, 4> context;
+  std::array<std::vector<IntegerLayer>, 4> context_z;  // of z; empty for its first step, which sees nothing
   std::array<int, 4> phase_order{};
   std::vector<uint16_t> exp2;               // [256]
   std::vector<int16_t> context_exponent;    // [anchor][M]: log2 of context units per step of y
@@ -89,7 +90,7 @@ struct ModelData {
 struct QualityTables {
   std::vector<int> context_exponent;  // [M]
   std::vector<int> z_exponent;        // [Z]
-  std::vector<int> z_table;           // [Z], 0..63
+  std::vector<int> z_scale;           // [Z]: sixteenths of a scale index
   std::vector<float> inverse_gain_y;  // [M]
   std::vector<float> gain_y;          // [M]
   std::vector<float> z_gain;          // [Z]: steps of z per unit of h_a's output

@@ -107,7 +107,8 @@ Result<std::vector<uint8_t>> RefinedTiles::Refine(const RefinementCanvas& pictur
           picture.y[at + i] * gain_[i % channels_] + static_cast<float>(deviations_.data()[at + i]) / kDeviationUnits;
     }
   });
-  z_.assign(usual.z_hat.begin(), usual.z_hat.end());
+  z_.clear();
+  for (int32_t v : usual.z_hat) z_.push_back(static_cast<float>(v) / kSixteenths);
   LICHEN_RETURN_IF_ERROR(refinement_.Run(picture, tile, encoder_.entropy_model(), y, z_.data(), report));
   std::vector<uint8_t> refined = encoder_.entropy_model().EncodeNearest(y, z_.data(), h, w, &latents_);
   LICHEN_ASSIGN_OR_RETURN(const double error, refinement_.ErrorOf(picture, tile, &latents_));

@@ -18,7 +18,8 @@ using test::ReadTestFile;
 using test::ToyModel;
 
 const std::vector<IntegerLayer>& NetworkOf(const ModelData& model, const std::string& name) {
-  return name == "h_s" ? model.h_s : model.context[name.back() - '0'];
+  if (name == "h_s") return model.h_s;
+  return (name.substr(0, 9) == "context_z" ? model.context_z : model.context)[name.back() - '0'];
 }
 
 /// The channel (dy, dx, c) of C++ at (y, x), for channel c of the exported output at (factor y + dy, factor x + dx).
@@ -62,7 +63,7 @@ TEST_P(IntegerNetworkTest, EveryLayerEqualsTheVectorsOfTheExport) {
     }
     ++layers;
   }
-  EXPECT_EQ(layers, 2 + 2 + 3 * 4);
+  EXPECT_EQ(layers, 2 + 2 + 3 * 4 + 3 * 4);
 }
 
 INSTANTIATE_TEST_SUITE_P(Engines, IntegerNetworkTest, testing::Values(IntegerEngine::kPlain, IntegerEngine::kFast),

@@ -79,6 +79,10 @@ TEST(ModelDataTest, DescriptionsThatDoNotFitAreDamage) {
          e.AddSteps(e.json["g_a"][1], 0);
          e.json["g_a"][1]["pixels"] = true;
        }},
+      {"two contexts of z", [](OpenSection& d, OpenSection&) { d.json["context_z"].erase(2); }},
+      {"no context of z", [](OpenSection& d, OpenSection&) { d.json.erase("context_z"); }},
+      {"a context of z for y", [](OpenSection& d, OpenSection&) { d.json["context_z"][1] = d.json["context"][1]; }},
+      {"z in groups of different sizes", [](OpenSection& d, OpenSection&) { d.json["hyper_channels"] = 6; }},
       {"space-to-depth alone",
        [](OpenSection&, OpenSection& e) {
          e.json["h_a"] = {{{"type", "space_to_depth"}, {"factor", 4}}};

@@ -88,7 +88,7 @@ class PillowTest(unittest.TestCase):
                 self.assertEqual(image.size, size)
                 self.assertIsNone(image.draft(None, (1, 1)), "only once, as of JPEG")
                 self.assertEqual((image.load() is not None, image.size, image.mode), (True, size, "RGB"))
-                self.assertLess(rms(image, whole.reduce(scale)), 4.6)  # 4.46 at 1/16, which leaves most of g_s out
+                self.assertLess(rms(image, whole.reduce(scale)), 5.2)  # 4.93 at 1/16, which leaves most of g_s out
                 self.assertIsNone(image.draft(None, (1, 1)), "there are pixels already")
         self.assertIsNone(Image.open(file).draft("L", None))
 

@@ -208,10 +208,10 @@ TEST(ScaleTest, IsCloseToTheMeansOfTheWhole) {
     const std::vector<uint8_t> file = Compressed(image, nullptr, 256, quality);
     const Image whole = Decoded(file, {});
     // The first two are exact up to rounding, and to what lies beyond black and white. The others leave out residual
-    // blocks: how far that is from the whole is a property of the model, 37.4 to 37.7 dB with lichen-9,
-    // 39.0 to 39.3 dB with lichen-6.
+    // blocks: how far that is from the whole is a property of the model, 36.4 to 36.6 dB with lichen-11,
+    // 37.4 to 37.7 dB with lichen-9, 39.0 to 39.3 dB with lichen-6.
     for (const auto& [scale, least] :
-         {std::pair{2, 52.0}, std::pair{4, 52.0}, std::pair{8, 37.0}, std::pair{16, 37.0}}) {
+         {std::pair{2, 52.0}, std::pair{4, 52.0}, std::pair{8, 36.0}, std::pair{16, 36.0}}) {
       DecodeOptions options;
       options.scale = scale;
       const double psnr = Psnr(Decoded(file, options).pixels, Averaged(whole, static_cast<uint32_t>(scale)).pixels);

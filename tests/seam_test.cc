@@ -61,8 +61,9 @@ TEST(SeamTest, PixelsNearTileBordersAreAsGoodAsTheRest) {
     const Errors tiled(photo, Coded(photo, quality, kTile)), whole(photo, Coded(photo, quality, 1024));
     const double border = Decibels(whole.border / tiled.border), rest = Decibels(whole.rest / tiled.rest);
     EXPECT_LT(std::abs(border - rest), most) << "-q " << quality << ": " << border << " dB against " << rest << " dB";
-    // At low qualities one file may send more coefficients of the post-filter than the other: 0.050 dB with lichen-10.
-    EXPECT_LT(std::abs(rest), quality < 30 ? 0.07 : 0.05) << "-q " << quality;
+    // At low qualities one file may send more coefficients of the post-filter than the other: 0.050 dB with lichen-10,
+    // with lichen-11 and g_a in bfloat16 0.077.
+    EXPECT_LT(std::abs(rest), quality < 30 ? 0.1 : 0.05) << "-q " << quality;
     RecordProperty("q" + std::to_string(int(quality)), std::to_string(border) + " " + std::to_string(rest));
   }
 }

@@ -12,7 +12,7 @@ import torch
 
 from data import list_pictures, read_picture
 from exact import MAX_RADIUS, choose_residuals, gaussian_frequencies, table_costs
-from model import SCALES, Lichen
+from model import SCALES, Lichen, load_weights
 
 QUALITIES = (0.05, 0.2, 0.4, 0.6, 0.8, 0.95)
 
@@ -21,7 +21,7 @@ def load_average(path, effort=0):
     """effort: above 0, residuals are chosen as the codec's encoder does at that --effort"""
     saved = torch.load(path, map_location='cpu')
     net = Lichen(**saved['sizes'])
-    net.load_state_dict({k: v.float() for k, v in saved['average'].items()})
+    load_weights(net, saved['average'])
     if effort:
         choose_residuals(net, gaussian_frequencies())
     return net

@@ -100,49 +100,78 @@ class IntegerModel:
         self.M = net.M
         self.h_s = [IntegerLayer(m) for m in net.h_s]
         self.context = [[IntegerLayer(m) for m in chain] for chain in net.context]
+        self.context_z = [[IntegerLayer(m) for m in chain] for chain in net.context_z]
         self.context_exponent = exponents(net.inverse_gain_y.p + net.unit_y[None])
         self.inverse_gain_y, self.gain_y = (exponents(g.p, GAIN_UNIT) for g in (net.inverse_gain_y, net.gain_y))
         self.z_exponent = exponents(net.exponent_z)
         self.z_scale = (16 * (net.scale_z.detach().double() - math.log2(SCALE_0)) / SCALE_OCTAVES).round().long()
 
-    def z_tables(self, quality_index):
-        return ((at_quality(self.z_scale, quality_index) + 8) >> 4).clamp(1, SCALES - 1)
-
     def features(self, z_hat, quality_index, h, w):
-        """z_hat int64 [1,Z,hz,wz] -> int64 [1,P,h,w]"""
-        e = at_quality(self.z_exponent, quality_index).tolist()
-        x = split_signs(torch.cat([times_exp2(z_hat[:, c:c + 1], e[c]) for c in range(len(e))], 1))
+        """z_hat int64 [1,Z,hz,wz] in sixteenths -> int64 [1,P,h,w]"""
+        x = split_signs(sixteenths_to_units(z_hat, at_quality(self.z_exponent, quality_index).tolist()))
         for layer in self.h_s:
             x = layer(x)
         return x[:, :, :h, :w]
 
-    def code(self, y, z_hat, quality_index):
-        """y float64 [1,M,h,w] in steps, z_hat int64 -> y_hat in sixteenths, scale index, residual (int64 [1,M,h,w])."""
-        h, w = y.shape[2:]
-        features = self.features(z_hat, quality_index, h, w)
+    def code(self, y, z, quality_index):
+        """y float64 [1,M,h,w], z float64 [1,Z,hz,wz] in steps -> y_hat and z_hat in sixteenths, scale index and residual
+        of y (int64 [1,M,h,w])."""
+        z_hat = self.code_z(z, quality_index)[0]
+        features = self.features(z_hat, quality_index, *y.shape[2:])
         e = at_quality(self.context_exponent, quality_index).tolist()
-        offset = torch.tensor([rounding_shift(v * SCALE_PER_EXPONENT, 16) for v in e])[None, :, None, None]
-        phase = torch.arange(h)[:, None] % 2 * 2 + torch.arange(w)[None] % 2
-        group = torch.arange(self.M) // (self.M // 4)
-        y_hat, index, residual = (torch.zeros(y.shape, dtype=torch.int64) for _ in range(3))
-        for k, chain in enumerate(self.context):
+        offset = [rounding_shift(v * SCALE_PER_EXPONENT, 16) for v in e]
+
+        def head(k, units):
             x = features
             if k:
-                units = torch.cat([times_exp2(y_hat[:, c:c + 1], e[c] - 4 * 256) for c in range(self.M)], 1)
                 x = torch.cat([features, split_signs(units)], 1)
-            for layer in chain:
+            for layer in self.context[k]:
                 x = layer(x)
-            mean, scale = x.chunk(2, 1)
-            mean = torch.cat([times_exp2(mean[:, c:c + 1], (4 - MEAN_HEAD_BITS) * 256 - e[c]) for c in range(self.M)], 1)
-            mean = mean.clamp(-2 ** 15, 2 ** 15 - 1)
-            i = ((scale - offset + 8) >> 4).clamp(0, SCALES - 1)
-            r = torch.floor(y.float() - mean.float() / 16 + 0.5).long().clamp(-RESIDUAL_LIMIT, RESIDUAL_LIMIT)
-            r = torch.where(i == 0, torch.zeros_like(r), r)
-            coded = phase[None] == torch.tensor(PHASE_ORDER)[(group + k) % 4][:, None, None]
-            y_hat = torch.where(coded, mean + 16 * r, y_hat)
-            index = torch.where(coded, i, index)
-            residual = torch.where(coded, r, residual)
-        return y_hat, index, residual
+            return x
+
+        y_hat, index, residual = code_steps(y, e, offset, head)
+        return y_hat, z_hat, index, residual
+
+    def code_z(self, z, quality_index):
+        """z float64 [1,Z,hz,wz] in steps -> z_hat in sixteenths, scale index, residual"""
+        e = at_quality(self.z_exponent, quality_index).tolist()
+
+        def head(k, units):
+            if k == 0:
+                return torch.zeros(1, 2 * z.shape[1], *z.shape[2:], dtype=torch.int64)
+            x = split_signs(units)
+            for layer in self.context_z[k - 1]:
+                x = layer(x)
+            return x
+
+        return code_steps(z, e, (-at_quality(self.z_scale, quality_index)).tolist(), head)
+
+
+def sixteenths_to_units(v, e):
+    """v int64 [1,C,h,w] in sixteenths of a step, e[C] -> context units"""
+    return torch.cat([times_exp2(v[:, c:c + 1], e[c] - 4 * 256) for c in range(v.shape[1])], 1)
+
+
+def code_steps(v, e, offset, head):
+    """The four steps that code v float64 [1,C,h,w], in steps; head(k, units) gives the sums of step k -> v_hat in
+    sixteenths, scale index, residual"""
+    channels, h, w = v.shape[1:]
+    v_hat, index, residual = (torch.zeros(v.shape, dtype=torch.int64) for _ in range(3))
+    phase = torch.arange(h)[:, None] % 2 * 2 + torch.arange(w)[None] % 2
+    group = torch.arange(channels) // (channels // 4)
+    offset = torch.tensor(offset)[None, :, None, None]
+    for k in range(4):
+        mean, scale = head(k, sixteenths_to_units(v_hat, e)).chunk(2, 1)
+        mean = torch.cat([times_exp2(mean[:, c:c + 1], (4 - MEAN_HEAD_BITS) * 256 - e[c]) for c in range(channels)], 1)
+        mean = mean.clamp(-2 ** 15, 2 ** 15 - 1)
+        i = ((scale - offset + 8) >> 4).clamp(0, SCALES - 1)
+        r = torch.floor(v.float() - mean.float() / 16 + 0.5).long().clamp(-RESIDUAL_LIMIT, RESIDUAL_LIMIT)
+        r = torch.where(i == 0, torch.zeros_like(r), r)
+        coded = phase[None] == torch.tensor(PHASE_ORDER)[(group + k) % 4][:, None, None]
+        v_hat = torch.where(coded, mean + 16 * r, v_hat)
+        index = torch.where(coded, i, index)
+        residual = torch.where(coded, r, residual)
+    return v_hat, index, residual
 
 
 def gaussian_frequencies(total_bits=15, max_radius=MAX_RADIUS):

@@ -135,6 +135,8 @@ def decoder_section(net, integers, name, tables, post_filter=None):
     s.json['g_s'] = describe_transform(s, 'g_s', net.g_s)
     s.json['h_s'] = describe_integer_network(s, 'h_s', integers.h_s)
     s.json['context'] = [describe_integer_network(s, 'context.%d' % k, c) for k, c in enumerate(integers.context)]
+    s.json['context_z'] = [describe_integer_network(s, 'context_z.%d' % (k + 1), c)
+                           for k, c in enumerate(integers.context_z)]
     s.add('exp2', 'u16', EXP2)
     s.add('context_exponent', 's16', integers.context_exponent)
     s.add('inverse_gain_y', 's16', integers.inverse_gain_y)

@@ -13,7 +13,7 @@ from exact import GAIN_UNIT, IntegerModel, at_quality
 from export import model_file
 from model import Lichen, start_from_klt, start_rounding
 
-TOY = dict(c4=16, c8=16, middle8=8, c16=16, middle16=8, M=16, Z=4, P=8, middle_context=8, n4=1, n8=1, n16=1, thin8=0,
+TOY = dict(c4=16, c8=16, middle8=8, c16=16, middle16=8, M=16, Z=4, P=8, middle_context=8, Pz=8, n4=1, n8=1, n16=1, thin8=0,
            kernel_ha=3)
 
 
@@ -32,6 +32,8 @@ def toy_network():
     with torch.no_grad():  # untrained heads give nearly constant tables; the tests want many
         for chain in net.context:
             chain[-1].conv.weight.mul_(6)
+        for chain in net.context_z:
+            torch.nn.init.kaiming_normal_(chain[-1].conv.weight)
     return net
 
 
@@ -61,9 +63,9 @@ def symbol_vectors(integers, quality_index, h, w):
     m, z = integers.M, integers.z_exponent.shape[1]
     step = 2.0 ** (at_quality(integers.inverse_gain_y, quality_index).double() / GAIN_UNIT)
     y = (torch.randn(1, m, h, w) * 0.6 / step[None, :, None, None]).clamp(-3e4, 3e4).float()
-    z_hat = torch.randint(-9, 10, (1, z, (h + 3) // 4, (w + 3) // 4))
-    y_hat, index, residual = integers.code(y, z_hat, quality_index)
-    return {'quality_index': quality_index, 'h': h, 'w': w, 'y': channels_last(y), 'z_hat': channels_last(z_hat),
+    z = (torch.randint(-90, 100, (1, z, (h + 3) // 4, (w + 3) // 4)) / 10).float()
+    y_hat, z_hat, index, residual = integers.code(y, z, quality_index)
+    return {'quality_index': quality_index, 'h': h, 'w': w, 'y': channels_last(y), 'z': channels_last(z), 'z_hat': channels_last(z_hat),
             'y_hat': channels_last(y_hat), 'index': channels_last(index), 'residual': channels_last(residual)}
 
 
@@ -78,6 +80,8 @@ def main():
     layers = layer_vectors('h_s', integers.h_s)
     for k, chain in enumerate(integers.context):
         layers += layer_vectors('context.%d' % k, chain)
+    for k, chain in enumerate(integers.context_z):
+        layers += layer_vectors('context_z.%d' % (k + 1), chain)
     symbols = [symbol_vectors(integers, *case) for case in ((0, 4, 4), (300, 6, 5), (511, 1, 1), (640, 3, 9), (896, 7, 2))]
     with open(folder + '/toy_vectors.json', 'w') as f:
         json.dump({'model': identity, 'layers': layers, 'symbols': symbols}, f, separators=(',', ':'))

@@ -6,7 +6,7 @@
                z --quantise--> z_hat --h_s--> features --context, 4 steps--> mean, scale
 
 Scale hyperprior: Balle et al. 2018 (arXiv:1802.01436). Gain units: Cui et al. 2021 (arXiv:2003.02012).
-Four-step channel/checkerboard context: after Li et al., DCVC-DC, CVPR 2023 (arXiv:2302.14402).
+Four-step channel/checkerboard context, of y and of z: after Li et al., DCVC-DC, CVPR 2023 (arXiv:2302.14402).
 
 Units. `y` counts quantisation steps of the quality at hand. The entropy networks work in *context units*, which do not
 depend on the quality: one quantisation step of channel c is 2^e context units, e = context_exponent at that quality.
@@ -169,6 +169,17 @@ def start_rounding(net, before, batches):
         m.rounded = True
 
 
+def load_weights(net, state, rounded=True):
+    """state: what a run saved; it may lack the context of z, which then changes nothing, and, where not `rounded`, the
+    steps of rounded blocks. -> whether it has the context of z"""
+    missing, unknown = net.load_state_dict({k: v.float() for k, v in state.items()}, strict=False)
+    missing = [k for k in missing if rounded or '.step_' not in k]
+    without = [k for k in missing if not k.startswith('context_z.')]
+    if unknown or without:
+        raise ValueError('weights of another network: %s' % ', '.join(unknown + without))
+    return not missing
+
+
 def at_quality(table, q):
     """table [QUALITY_ANCHORS, C], q [N] in 0..1 -> [N, C, 1, 1], linear between anchors."""
     t = q * (QUALITY_ANCHORS - 1)
@@ -221,7 +232,7 @@ class Context(nn.ModuleList):
 
 class Lichen(nn.Module):
     """c4, c8, c16: channels at 1/4, 1/8, 1/16 resolution; middle8, middle16: inside the blocks there; M, Z: channels
-    of y, z; P, middle_context: width of the context networks; n4, n8, n16: blocks there in each transform, thin8:
+    of y, z; P, middle_context, Pz: width of the context networks of y and of z; n4, n8, n16: blocks there in each transform, thin8:
     channels inside one more at 1/8, or 0; kernel_ha: of the first layer of h_a; rounded: 1 for blocks that compute with
     8-bit integers, all but g_s' at 1/4: there, next to the pixels, rounding costs 0.14 dB at high qualities; 2 for
     g_a's first convolution, which takes pixels, besides.
@@ -230,10 +241,11 @@ class Lichen(nn.Module):
     than a change of basis when there are as many, and with fewer it adds no information."""
 
     def __init__(self, c4=48, c8=128, middle8=128, c16=0, middle16=48, M=512, Z=64, P=128, middle_context=96,
+                 Pz=64,
                  n4=1, n8=2, n16=1, thin8=64, kernel_ha=1, rounded=0):
         super().__init__()
         self.sizes = dict(c4=c4, c8=c8, middle8=middle8, c16=c16, middle16=middle16, M=M, Z=Z, P=P,
-                          middle_context=middle_context, n4=n4, n8=n8, n16=n16, thin8=thin8, kernel_ha=kernel_ha,
+                          middle_context=middle_context, Pz=Pz, n4=n4, n8=n8, n16=n16, thin8=thin8, kernel_ha=kernel_ha,
                           rounded=rounded)
         self.M = M
         self.thresholds, self.thresholds_of_z, self.finer_z = None, None, 0  # see exact.choose_residuals()
@@ -260,6 +272,13 @@ class Lichen(nn.Module):
         later = lambda: Context([IntegerConv(P + 2 * M, P, 1), IntegerConv(P, middle_context),
                                  IntegerConv(middle_context, P), head()])
         self.context = nn.ModuleList([Context([IntegerConv(P, P), head()]), later(), later(), later()])
+        # Of z; its first step sees nothing, and its tables are those of scale_z, from which later steps depart.
+        self.context_z = nn.ModuleList([nn.Sequential(
+            IntegerConv(2 * Z, Pz, 1), IntegerConv(Pz, Pz), IntegerConv(Pz, Pz, 1),
+            IntegerConv(Pz, 2 * Z, 1, relu=False, gain=torch.cat([torch.ones(Z), torch.full((Z,), 8.0)])))
+            for _ in range(3)])
+        for chain in self.context_z:
+            nn.init.zeros_(chain[-1].conv.weight)
 
     def phases(self, t):
         """[N,C,h,w], h and w even -> [4,N,h/2,w/2,C]: the phases of every 2x2 block, raster numbered."""
@@ -331,21 +350,7 @@ class Lichen(nn.Module):
         hard = hard or frozen or not train
         with torch.set_grad_enabled(torch.is_grad_enabled() and not frozen):
             y, z = self.latents(x, q)
-        z_hat = round_through(z)
-        index_z = LowerBound.apply((at_quality(self.scale_z, q) - math.log2(SCALE_0)) / SCALE_OCTAVES, 1.0)
-        if self.thresholds_of_z is not None:
-            index = index_z.detach().round().clamp_max(SCALES - 1).expand_as(z)
-            chosen = self.towards_zero(self.thresholds_of_z, z_hat.detach(), z.detach(), index)
-            chosen = torch.where(q[:, None, None, None] < self.finer_z, chosen, z_hat.detach())
-            z_hat = z + (chosen - z).detach()
-        # Noise suits Gaussians, but most of z is nearly always 0, which costs less than noise would.
-        noisy_z = train and not frozen and self.thresholds_of_z is None
-        z_rate = z + torch.rand_like(z) - 0.5 if noisy_z else z_hat
-        index_z = round_through(index_z).clamp_max(SCALES - 1) if hard else index_z
-        if observe:
-            observe(index_z.expand_as(z), z_hat)
-        scale_z = SCALE_0 * torch.exp2(index_z * SCALE_OCTAVES)
-        bits = -torch.log2(self.likelihood(z_rate, scale_z)).flatten(1).sum(1)
+        z_hat, bits = self.code_z(z, q, train and not frozen, hard, observe)
         features = self.h_s(signed_to_unsigned(round_through(z_hat * torch.exp2(at_quality(self.exponent_z, q)))))
         features = features[:, :, :y.shape[2], :y.shape[3]]
 
@@ -387,6 +392,56 @@ class Lichen(nn.Module):
             units.append(round_through(y_hat[-1] * up))
         return self.reconstruct(self.assemble(y_hat), q), bits / (x.shape[2] * x.shape[3])
 
+    def coded_z(self, h, w):
+        """-> [4,Z,h,w]: 1 for what a step of z codes"""
+        phase = (torch.arange(h)[:, None] % 2 * 2 + torch.arange(w)[None] % 2).to(self.scale_z.device)
+        group = torch.arange(self.sizes['Z']) * 4 // self.sizes['Z']
+        at = torch.tensor([[PHASE_ORDER[(int(g) + k) % 4] for g in group] for k in range(4)], device=phase.device)
+        return (phase == at[:, :, None, None]).to(self.scale_z.dtype)
+
+    def predict_z(self, k, z_hat, q):
+        """z_hat [N,Z,h,w] as far as it is coded, 0 elsewhere -> means in quantisation steps, scale indices"""
+        index = (at_quality(self.scale_z, q) - math.log2(SCALE_0)) / SCALE_OCTAVES
+        if k == 0:
+            return torch.zeros_like(z_hat), index.expand_as(z_hat)
+        exponent = at_quality(self.exponent_z, q)
+        units = signed_to_unsigned(round_through(z_hat * torch.exp2(exponent)))
+        mean, change = self.context_z[k - 1](units).float().chunk(2, 1)
+        return round_through(16 * mean * torch.exp2(-exponent)) / 16, index + change / 16
+
+    def code_z(self, z, q, noisy, hard, observe=None):
+        """z [N,Z,h,w] in quantisation steps -> z_hat, its bits [N]. noisy: the rate is that of z with noise, but where z
+        is chosen: noise suits Gaussians, and most of z is nearly always 0, which costs less than noise would."""
+        noisy = noisy and self.thresholds_of_z is None
+        z_hat, bits, indices, residuals = torch.zeros_like(z), 0, 0, 0
+        for k, coded in enumerate(self.coded_z(*z.shape[2:])):
+            mean, index = self.predict_z(k, z_hat, q)
+            index = LowerBound.apply(round_through(index) if hard else index, 0.0).clamp_max(SCALES - 1)
+            exact = z - mean
+            residual = torch.floor(exact.detach() + 0.5)
+            if self.thresholds_of_z is not None:
+                chosen = self.towards_zero(self.thresholds_of_z, residual, exact.detach(), index.detach())
+                residual = torch.where(q[:, None, None, None] < self.finer_z, chosen, residual)
+            if hard:
+                coded_here = coded * (index > 0)
+                residual = residual * (index > 0)
+            else:
+                coded_here = coded
+            scale = SCALE_0 * torch.exp2(index * SCALE_OCTAVES)
+            noise = z + torch.rand_like(z) - 0.5
+            if noisy:
+                p = torch.log2(self.likelihood(noise - mean, scale))
+            else:  # the rounded rate does not tell the means where to go, the noisy one does
+                p = torch.log2(self.likelihood(z + (residual - z).detach(), scale))
+                slope = torch.log2(self.likelihood(noise.detach() - mean, scale.detach()))
+                p = p + (slope - slope.detach())
+            bits = bits - (p * coded_here).flatten(1).sum(1)
+            z_hat = z_hat + coded * (z + (residual + mean - z).detach())
+            indices, residuals = indices + coded * index, residuals + coded * residual
+        if observe:
+            observe(indices, residuals)
+        return z_hat, bits
+
     def fused_context(self, features, y, exponent, hard):
         """The loop of forward() by fused.py -> y_hat, bits [N]"""
         bits, units = 0, torch.zeros_like(y, dtype=torch.bfloat16).repeat(1, 2, 1, 1)
@@ -422,7 +477,8 @@ def multiply_adds(net):
         return total
 
     heads = sum(0.75 * c[-1].conv.weight.numel() / 256 for c in net.context)
-    return {'g_a': count(net.g_a, 1), 'h_a': count(net.h_a, 16), 'h_s': count(net.h_s, 64),
+    of_z = sum(count(c, 64) - 0.75 * c[-1].conv.weight.numel() / 64 ** 2 for c in net.context_z)
+    return {'g_a': count(net.g_a, 1), 'h_a': count(net.h_a, 16), 'h_s': count(net.h_s, 64), 'context_z': of_z,
             'context': sum(count(c, 16) for c in net.context) - heads, 'g_s': count(net.g_s, 16)}
 
 

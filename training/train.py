@@ -17,7 +17,7 @@ import torch.distributed as dist
 import fused
 from data import Crops, read_names
 from exact import choose_residuals, gaussian_frequencies
-from model import LAMBDA_RANGE, Lichen, multiply_adds, start_from_klt, start_rounding
+from model import LAMBDA_RANGE, Lichen, load_weights, multiply_adds, start_from_klt, start_rounding
 from post_filter import InTheLoop
 
 LAMBDA_WEIGHT = 0.4  # the loss is cost / lambda^0.4: every quality then weighs about alike
@@ -103,7 +103,7 @@ def main():
     sizes['rounded'] = max(arg.rounded, sizes.get('rounded', 0))
     net = Lichen(**sizes).to(device).to(memory_format=torch.channels_last)
     if saved:
-        net.load_state_dict({k: v.float() for k, v in weights.items()}, strict=not arg.rounded)
+        has_context_z = load_weights(net, weights, rounded=not arg.rounded)
     else:
         start_from_klt(net, crops.batch(48))
     start_rounding(net, rounded, ((crops.batch(6), torch.linspace(0, 1, 6, device=device)) for _ in range(20)))

@@ -201,7 +201,7 @@ void WriteCoefficients(const std::string& folder) {
 
 /// steps: for the residual block
 void WriteModel(const std::string& path, bool steps, bool post_filter) {
-  constexpr int kM = 4, kZ = 1, kP = 2;
+  constexpr int kM = 4, kZ = 4, kP = 2;
   ModelWriter writer;
   Json decoder = {{"name", "smallest"},     {"latent_channels", kM},      {"hyper_channels", kZ},
                   {"feature_channels", kP}, {"scale_per_exponent", 1000}, {"phase_order", {0, 3, 1, 2}}};
@@ -217,6 +217,11 @@ void WriteModel(const std::string& path, bool steps, bool post_filter) {
     const std::string name = "c" + std::to_string(k);
     decoder["context"].push_back({writer.Integer(name + "0", in, 3, k == 1 ? 3 : 1, true, 1),
                                   writer.Integer(name + "1", 3, 2 * kM, 1, false, 1)});
+  }
+  for (int k = 1; k < 4; ++k) {
+    const std::string name = "z" + std::to_string(k);
+    decoder["context_z"].push_back(
+        {writer.Integer(name + "0", 2 * kZ, 2, 3, true, 1), writer.Integer(name + "1", 2, 2 * kZ, 1, false, 1)});
   }
   writer.Exp2();
   writer.Shorts("context_exponent", 8 * kM, -100, 7);
