@@ -164,7 +164,7 @@ TEST(EntropyModelTest, LaterStepsOfHyperLatentsSeeEarlierOnes) {
   Latents before, after;
   coder.Encode(y.data(), z.data(), 8, 8, &before);
   const auto residue = [&](const Latents& latents, size_t i) { return latents.z_hat[i] & 15; };  // of the mean
-  // Position 0 codes the group of the first step's phase there first, and the others by it.
+  // What the first step codes at position 0; the other groups there follow in later steps.
   const int first =
       static_cast<int>(std::find(model.phase_order.begin(), model.phase_order.end(), 0) - model.phase_order.begin()) *
       channels / 4;

@@ -232,17 +232,16 @@ class Context(nn.ModuleList):
 
 class Lichen(nn.Module):
     """c4, c8, c16: channels at 1/4, 1/8, 1/16 resolution; middle8, middle16: inside the blocks there; M, Z: channels
-    of y, z; P, middle_context, Pz: width of the context networks of y and of z; n4, n8, n16: blocks there in each transform, thin8:
-    channels inside one more at 1/8, or 0; kernel_ha: of the first layer of h_a; rounded: 1 for blocks that compute with
-    8-bit integers, all but g_s' at 1/4: there, next to the pixels, rounding costs 0.14 dB at high qualities; 2 for
-    g_a's first convolution, which takes pixels, besides.
+    of y, z; P, middle_context, Pz: width of the context networks of y and of z; n4, n8, n16: blocks there in each
+    transform, thin8: channels inside one more at 1/8, or 0; kernel_ha: of the first layer of h_a; rounded: 1 for
+    blocks that compute with 8-bit integers, all but g_s' at 1/4: there, next to the pixels, rounding costs 0.14 dB at
+    high qualities; 2 for g_a's first convolution, which takes pixels, besides.
 
     c16 = 0: the channels at 1/16 are those of y. A 1x1 convolution between them, which any other c16 adds, is no more
     than a change of basis when there are as many, and with fewer it adds no information."""
 
     def __init__(self, c4=48, c8=128, middle8=128, c16=0, middle16=48, M=512, Z=64, P=128, middle_context=96,
-                 Pz=64,
-                 n4=1, n8=2, n16=1, thin8=64, kernel_ha=1, rounded=0):
+                 Pz=64, n4=1, n8=2, n16=1, thin8=64, kernel_ha=1, rounded=0):
         super().__init__()
         self.sizes = dict(c4=c4, c8=c8, middle8=middle8, c16=c16, middle16=middle16, M=M, Z=Z, P=P,
                           middle_context=middle_context, Pz=Pz, n4=n4, n8=n8, n16=n16, thin8=thin8, kernel_ha=kernel_ha,

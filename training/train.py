@@ -103,7 +103,7 @@ def main():
     sizes['rounded'] = max(arg.rounded, sizes.get('rounded', 0))
     net = Lichen(**sizes).to(device).to(memory_format=torch.channels_last)
     if saved:
-        has_context_z = load_weights(net, weights, rounded=not arg.rounded)
+        complete = load_weights(net, weights, rounded=not arg.rounded)
     else:
         start_from_klt(net, crops.batch(48))
     start_rounding(net, rounded, ((crops.batch(6), torch.linspace(0, 1, 6, device=device)) for _ in range(20)))
@@ -119,7 +119,8 @@ def main():
     trained = [p for p in net.parameters() if p.requires_grad]
     optimiser = fused.Adam(trained, arg.lr, foreach=True)
     step, average = 0, Average({})
-    if 'optimiser' in saved and not arg.fresh_optimiser and rounded == sizes['rounded']:
+    # Its state is of as many parameters as the run had that saved it.
+    if 'optimiser' in saved and not arg.fresh_optimiser and rounded == sizes['rounded'] and complete:
         optimiser.load_state_dict(saved['optimiser'])
         step, average = saved['step'], Average(saved['average'])
     forward = net
