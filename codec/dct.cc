@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 
 #include "codec/vectorised.h"
 
@@ -22,33 +23,31 @@ constexpr int32_t Saturate16(int32_t v) { return v < -32768 ? -32768 : v > 32767
 /// Rows that undo kMatrix but for what its rows lack in orthogonality, with the coefficients of an orthonormal
 /// transform.
 struct ForwardMatrix {
-  float rows[8][8];
+  float rows[8][8], columns[8][8];
   ForwardMatrix() {
     const double scale = std::sqrt(32768.0);  // of the matrix in both directions, which InverseDct divides by
     for (int v = 0; v < 8; ++v) {
       double square = 0;
       for (int n = 0; n < 8; ++n) square += double{1} * kMatrix[v][n] * kMatrix[v][n];
-      for (int n = 0; n < 8; ++n) rows[v][n] = static_cast<float>(kMatrix[v][n] * scale / square);
+      for (int n = 0; n < 8; ++n) {
+        rows[v][n] = columns[n][v] = static_cast<float>(kMatrix[v][n] * scale / square);
+      }
     }
   }
 };
 
+using Row = float __attribute__((vector_size(32)));  // of 8, however many instructions that takes
+
 LICHEN_VECTORISED
-void Forward(const float (*matrix)[8], const float* x, float* c) {
-  float between[64];
+void Forward(const ForwardMatrix& matrix, const float* x, float* c) {
+  Row rows[8], columns[8];
+  std::memcpy(rows, x, sizeof rows);
+  std::memcpy(columns, matrix.columns, sizeof columns);
   for (int v = 0; v < 8; ++v) {
-    float sum[8] = {};
-    for (int n = 0; n < 8; ++n) {
-      for (int u = 0; u < 8; ++u) sum[u] += matrix[v][n] * x[8 * n + u];
-    }
-    for (int u = 0; u < 8; ++u) between[8 * u + v] = sum[u];  // transposed
-  }
-  for (int u = 0; u < 8; ++u) {
-    float sum[8] = {};
-    for (int n = 0; n < 8; ++n) {
-      for (int v = 0; v < 8; ++v) sum[v] += matrix[u][n] * between[8 * n + v];
-    }
-    for (int v = 0; v < 8; ++v) c[8 * v + u] = sum[v];
+    Row between = {}, sum = {};
+    for (int n = 0; n < 8; ++n) between += matrix.rows[v][n] * rows[n];
+    for (int n = 0; n < 8; ++n) sum += between[n] * columns[n];
+    std::memcpy(c + 8 * v, &sum, sizeof sum);
   }
 }
 
@@ -109,7 +108,7 @@ void Clamp(const int16_t* y, int count, int32_t* gray) {
 
 void ForwardDct(const float* samples, float* coefficients) {
   static const ForwardMatrix kForward;
-  Forward(kForward.rows, samples, coefficients);
+  Forward(kForward, samples, coefficients);
 }
 
 void InverseDct(const int16_t* quantised, int step, int16_t* samples) {

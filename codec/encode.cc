@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cstring>
 #include <future>
 #include <memory>
@@ -373,46 +374,110 @@ Result<std::vector<uint8_t>> EncodeEitherToTarget(RowSource& source, const Encod
 
 using LoadedModel = std::future<Result<std::shared_ptr<const Model>>>;
 
-/// A picture for which IsChosenWhole: by the block transform, and unless that is surely the better by the networks,
-/// too. head: holds all rows; loading: of all parts; kept: as above
-Result<std::vector<uint8_t>> EncodeWhole(const HeadRows& head, const EncodeOptions& options,
-                                         const bitstream::Header& header, LoadedModel loading, uint64_t kept) {
-  EncodeOptions part = options;
-  part.progress = PartOf(options.progress, 0, 0.2);
-  BlockErrors errors;
-  errors.weights = LostDetail();
-  HeadReader reader(head);
-  LICHEN_ASSIGN_OR_RETURN(std::vector<uint8_t> blocks, EncodeBlocks(reader, part, header, kept, &errors));
-  const CodedInBlocks coded = {blocks.size(), MapErrors(errors, head.header())};
-  const auto quality_index = static_cast<int>(header.quality_index);
-  if (IsSurelyDct(head.header(), quality_index, coded)) {
-    if (options.progress && !options.progress(1)) return Status(StatusCode::kCancelled, "cancelled");
-    return blocks;
+/// A picture for which IsChosenWhole, encoded both ways.
+class WholeEncoder {
+ public:
+  /// head: holds all rows; kept: bytes that it holds. Borrows everything
+  WholeEncoder(const HeadRows& head, const EncodeOptions& options, const bitstream::Header& header, uint64_t kept)
+      : head_(head), options_(options), header_(header), kept_(kept), workers_(EncodingThreads(options, header)) {}
+
+  /// loading: of all parts
+  Result<std::vector<uint8_t>> Run(LoadedModel loading) {
+    if (workers_.threads() > 1) {
+      // A tile of blocks keeps one thread busy; the networks have the others, and all of them afterwards.
+      Status in_blocks, by_networks;
+      workers_.Both([&] { in_blocks = EncodeInBlocks({}); },
+                    [&] { by_networks = EncodeByNetworks(loading, options_.progress, true); });
+      LICHEN_RETURN_IF_ERROR(in_blocks);
+      if (!is_surely_dct_ || is_cancelled_) LICHEN_RETURN_IF_ERROR(by_networks);
+    } else {
+      LICHEN_RETURN_IF_ERROR(EncodeInBlocks(PartOf(options_.progress, 0, 0.2)));
+    }
+    if (is_surely_dct_) return Blocks();
+    if (!encoder_) {
+      LICHEN_RETURN_IF_ERROR(EncodeByNetworks(loading, PartOf(options_.progress, 0.2, 1), false));
+      if (learned_.empty()) return EncodeInLittleMemory();
+    }
+    const CodedByNetworks networks = {learned_.size(), encoder_->header(), encoder_->latents()};
+    LICHEN_ASSIGN_OR_RETURN(const Coding coding, ChooseCodingOfWhole(head_, DataOf(*model_), coded_, networks));
+    return coding == Coding::kDct ? std::move(blocks_) : std::move(learned_);
   }
-  LICHEN_ASSIGN_OR_RETURN(const std::shared_ptr<const Model> loaded, loading.get());
-  const ModelData& model = DataOf(*loaded);
-  const uint64_t learned_memory = kept + blocks.size() +
-                                  EncodeMemory(model, header, FastestPrecision(), options.threads, Refines(options),
-                                               FitsPostFilter(options, model, header));
-  LICHEN_RETURN_IF_ERROR(reader.Rewind());
-  part.progress = PartOf(options.progress, 0.2, 1);
-  if (learned_memory > options.max_memory_bytes) return blocks;
-  if (learned_memory + SampledError::Memory(model) > options.max_memory_bytes) {  // parts may fit
-    LICHEN_ASSIGN_OR_RETURN(const Coding coding, ChooseCoding(head, options));
-    return coding == Coding::kDct ? std::move(blocks) : EncodeLearned(reader, part, header, model, kept);
+
+ private:
+  Status EncodeInBlocks(const ProgressCallback& progress) {
+    EncodeOptions part = options_;
+    part.progress = progress;
+    BlockErrors errors;
+    errors.weights = LostDetail();
+    HeadReader reader(head_);
+    LICHEN_ASSIGN_OR_RETURN(blocks_, EncodeBlocks(reader, part, header_, kept_, &errors));
+    coded_ = {blocks_.size(), MapErrors(errors, head_.header())};
+    is_surely_dct_ = IsSurelyDct(head_.header(), static_cast<int>(header_.quality_index), coded_);
+    return Status();
   }
-  bitstream::Header learned_header = header;
-  learned_header.model_id = model.id;
-  Workers workers(EncodingThreads(options, header));
-  const std::unique_ptr<SampleWindows> windows = WindowsFor(options, header, model);
-  Analysis analysis(reader, learned_header, model, workers, false, Refines(options), windows.get());
-  Encoder encoder(analysis, part, learned_header, model, workers, windows.get());
-  LICHEN_ASSIGN_OR_RETURN(std::vector<uint8_t> learned, encoder.Run());
-  LICHEN_ASSIGN_OR_RETURN(
-      const Coding coding,
-      ChooseCodingOfWhole(head, model, coded, {learned.size(), encoder.header(), encoder.latents()}));
-  return coding == Coding::kDct ? std::move(blocks) : std::move(learned);
-}
+
+  /// Does nothing where there is no memory for it. at_once: with the other
+  Status EncodeByNetworks(LoadedModel& loading, const ProgressCallback& progress, bool at_once) {
+    if (!model_) {
+      LICHEN_ASSIGN_OR_RETURN(model_, loading.get());
+    }
+    const ModelData& model = DataOf(*model_);
+    const uint64_t blocks = at_once ? DctEncodeMemory(header_, options_.threads) : blocks_.size();
+    memory_ = kept_ + blocks +
+              EncodeMemory(model, header_, FastestPrecision(), options_.threads, Refines(options_),
+                           FitsPostFilter(options_, model, header_));
+    if (memory_ + SampledError::Memory(model) > options_.max_memory_bytes) return Status();
+    part_ = options_;
+    part_.progress = [this, progress](double share) {
+      if (is_surely_dct_) return false;
+      is_cancelled_ = progress && !progress(share);
+      return !is_cancelled_;
+    };
+    learned_header_ = header_;
+    learned_header_.model_id = model.id;
+    reader_.emplace(head_);
+    windows_ = WindowsFor(options_, header_, model);
+    analysis_.emplace(*reader_, learned_header_, model, workers_, false, Refines(options_), windows_.get());
+    encoder_.emplace(*analysis_, part_, learned_header_, model, workers_, windows_.get());
+    LICHEN_ASSIGN_OR_RETURN(learned_, encoder_->Run());
+    return Status();
+  }
+
+  Result<std::vector<uint8_t>> Blocks() {
+    if (options_.progress && !options_.progress(1)) return Status(StatusCode::kCancelled, "cancelled");
+    return std::move(blocks_);
+  }
+
+  /// By the networks if at all: parts of the picture may fit.
+  Result<std::vector<uint8_t>> EncodeInLittleMemory() {
+    if (memory_ > options_.max_memory_bytes) return std::move(blocks_);
+    LICHEN_ASSIGN_OR_RETURN(const Coding coding, ChooseCoding(head_, options_));
+    if (coding == Coding::kDct) return std::move(blocks_);
+    EncodeOptions part = options_;
+    part.progress = PartOf(options_.progress, 0.2, 1);
+    HeadReader reader(head_);
+    return EncodeLearned(reader, part, header_, DataOf(*model_), kept_);
+  }
+
+  const HeadRows& head_;
+  const EncodeOptions& options_;
+  const bitstream::Header& header_;
+  uint64_t kept_;
+  Workers workers_;
+  std::vector<uint8_t> blocks_, learned_;  // files
+  CodedInBlocks coded_{};
+  std::atomic<bool> is_surely_dct_ = false;
+  bool is_cancelled_ = false;
+  // Of the networks.
+  std::shared_ptr<const Model> model_;
+  uint64_t memory_ = 0;  // with the file of blocks
+  EncodeOptions part_;
+  bitstream::Header learned_header_;
+  std::optional<HeadReader> reader_;
+  std::unique_ptr<SampleWindows> windows_;
+  std::optional<Analysis> analysis_;
+  std::optional<Encoder> encoder_;
+};
 
 Result<std::vector<uint8_t>> EncodeEither(RowSource& source, const EncodeOptions& options,
                                           const bitstream::Header& header) {
@@ -427,7 +492,7 @@ Result<std::vector<uint8_t>> EncodeEither(RowSource& source, const EncodeOptions
   LICHEN_RETURN_IF_ERROR(head.ReadHead());
   Coding coding = Coding::kLearned;
   if (IsWorthATrial(head, options.quality)) {
-    if (IsChosenWhole(header)) return EncodeWhole(head, options, header, std::move(loading), kept);
+    if (IsChosenWhole(header)) return WholeEncoder(head, options, header, kept).Run(std::move(loading));
     LICHEN_ASSIGN_OR_RETURN(coding, ChooseCoding(head, options));
   }
   if (coding == Coding::kDct) return EncodeBlocks(head, options, header, kept);
