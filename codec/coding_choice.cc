@@ -27,6 +27,7 @@ constexpr double kLeastError = 1 / 1.5;  // and their error, in parts of what is
 constexpr double kWorthLooking = 0.001;  // of the cost, that a wrong choice may lose on average without a closer look
 constexpr double kDrawDeviation = 0.04;  // of what a single draw tells of the cost, in usual pictures,
 constexpr int kUsualDraws = 12;          // which counts for as many draws
+constexpr double kRowsDeviation = 0.03;  // of an error that was seen in some rows only, those of the fit
 constexpr double kMargin = 0.97;         // of the cost, that must be saved: windows have edges that pictures lack
 
 double SquaredError(const Image& a, const Image& b) {
@@ -223,6 +224,13 @@ Result<Coding> ChooseCodingOfWhole(const HeadRows& head, const ModelData& model,
   const auto quality_index = static_cast<int>(networks.header.quality_index);
   const double weight = ErrorWeight(head.header(), quality_index);
   const double dct_cost = 8 * static_cast<double>(blocks.bytes) + weight * Sum(blocks.errors.dct);
+  if (networks.squared_error) {
+    const double more = 8 * static_cast<double>(networks.bytes) + weight * *networks.squared_error - dct_cost;
+    const double deviation = networks.is_exact ? 0 : kRowsDeviation * weight * *networks.squared_error;
+    if (deviation == 0 || ExpectedLoss(more, deviation) < kWorthLooking * dct_cost) {
+      return more > 0 ? Coding::kDct : Coding::kLearned;
+    }
+  }
   SampledError learned(head, model, networks.header, networks.latents, blocks.errors);
   double more = 0;  // that the learned coding costs
   for (int draws = SampledError::kFewest; draws <= SampledError::kMost; draws *= 2) {

@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "bitstream/container.h"
@@ -88,10 +89,12 @@ struct CodedByNetworks {
   size_t bytes;  // of the file
   const bitstream::Header& header;
   const Latents& latents;
+  std::optional<double> squared_error;  // as FittedPostFilter has it
+  bool is_exact;
 };
 
 /// The choice for a picture that was encoded both ways: rates and the block transform's error are known, and the
-/// networks' error is sampled.
+/// networks' error where that tells enough; else it is sampled.
 /// head    holds all rows
 /// model   with g_s
 /// errors  those of Transform

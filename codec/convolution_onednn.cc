@@ -36,8 +36,9 @@ using dnnl::memory;
     std::getenv("ONEDNN_MAX_CPU_ISA") ? dnnl::status::success : dnnl::set_max_cpu_isa(dnnl::cpu_isa::avx512_core_bf16);
 #endif
 
+/// Never destroyed: the built-in model keeps memory and primitives of it until the program ends.
 const dnnl::engine& Cpu() {
-  static const dnnl::engine engine(dnnl::engine::kind::cpu, 0);
+  static const auto& engine = *new dnnl::engine(dnnl::engine::kind::cpu, 0);
   return engine;
 }
 
@@ -112,8 +113,9 @@ class Lane {
   Lane() : stream_(Cpu()) {}
 
   /// The same primitive again and again is the quickest.
-  void Execute(const Prepared& p, const void* src, void* dst) {
-    if (&p != last_) Take(p);
+  void Execute(const std::shared_ptr<const Prepared>& prepared, const void* src, void* dst) {
+    if (prepared != last_) Take(prepared);
+    const Prepared& p = *prepared;
     source_.set_data_handle(const_cast<void*>(src));  // oneDNN has no pointer to const; sources are not written
     destination_.set_data_handle(dst);
     p.primitive.execute(stream_, arguments_);
@@ -121,7 +123,8 @@ class Lane {
   }
 
  private:
-  void Take(const Prepared& p) {
+  void Take(const std::shared_ptr<const Prepared>& prepared) {
+    const Prepared& p = *prepared;
     last_ = nullptr;
     source_ = memory(p.source, Cpu(), nullptr);
     destination_ = memory(p.destination, Cpu(), nullptr);
@@ -133,12 +136,12 @@ class Lane {
 #if LICHEN_ONEDNN_3
     if (p.scales) arguments_.emplace(DNNL_ARG_ATTR_SCALES | DNNL_ARG_WEIGHTS, p.scales);
 #endif
-    last_ = &p;
+    last_ = prepared;
   }
 
   dnnl::stream stream_;
   Scratch<uint8_t> scratchpad_;
-  const Prepared* last_ = nullptr;  // what the rest is for
+  std::shared_ptr<const Prepared> last_;  // what the rest is for
   memory source_, destination_;
   std::unordered_map<int, memory> arguments_;
 };
@@ -204,7 +207,7 @@ dnnl::convolution_forward::primitive_desc Describe(const Geometry& g, const Shap
 
 Prepared Prepare(const Geometry& g, const Shape& shape, memory::data_type source_type, memory::data_type weight_type,
                  memory::data_type destination_type, const dnnl::primitive_attr& attributes, WeightStore& weights,
-                 std::mutex& weights_mutex, const memory* bias) {
+                 const memory* bias) {
   using tag = memory::format_tag;
   const memory::desc source(g.Source(shape), source_type, tag::nhwc);
   const memory::desc any_weights({g.out, g.in, g.kernel, g.kernel}, weight_type, tag::any);
@@ -215,15 +218,13 @@ Prepared Prepare(const Geometry& g, const Shape& shape, memory::data_type source
   p.source = made.src_desc();
   p.destination = made.dst_desc();
   p.scratchpad = made.scratchpad_desc();
-  {
-    const std::lock_guard<std::mutex> lock(weights_mutex);
-    p.weights = weights.In(made.weights_desc());
-  }
+  p.weights = weights.In(made.weights_desc());
   if (bias) p.bias = *bias;
   return p;
 }
 
-/// A convolution whose outputs are made some rows at a time, all by one primitive for their width.
+/// A convolution whose outputs are made some rows at a time, all by one primitive for their width. Threads can share
+/// it, each with a lane of its own.
 class SteppedConvolution {
  public:
   using Type = memory::data_type;
@@ -252,7 +253,7 @@ class SteppedConvolution {
     const size_t from_row = static_cast<size_t>(whole.w) * geometry_.in * memory::data_type_size(source_);
     const size_t to_row = RowBytes(whole);
     const int taken = (step - 1) * geometry_.stride + geometry_.kernel;
-    const Prepared& prepared = PreparedFor({taken, whole.w, 0, 0});
+    const std::shared_ptr<const Prepared> prepared = PreparedFor({taken, whole.w, 0, 0});
     auto* to = static_cast<uint8_t*>(dst);
     for (int at = begin; at < end; at += step, to += step * to_row) {
       const int first = at * geometry_.stride - whole.top, top = std::max(0, -first);
@@ -273,52 +274,64 @@ class SteppedConvolution {
   }
 
  private:
-  const Prepared& PreparedFor(const Shape& shape) {
-    {
-      const std::lock_guard<std::mutex> lock(prepared_mutex_);
-      const auto found = prepared_.find(shape);
-      if (found != prepared_.end()) return found->second;
-    }
-    Prepared made = Prepare(geometry_, shape, source_, weight_, destination_, attributes_, weights_, weights_mutex_,
-                            bias_ ? &bias_ : nullptr);
-    made.scales = scales_;
-    const std::lock_guard<std::mutex> lock(prepared_mutex_);
-    return prepared_.emplace(shape, std::move(made)).first->second;  // of two made at once the first stays
+  std::shared_ptr<const Prepared> PreparedFor(const Shape& shape) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    const auto found = prepared_.find(shape);
+    if (found != prepared_.end()) return found->second;
+    auto made = std::make_shared<Prepared>(
+        Prepare(geometry_, shape, source_, weight_, destination_, attributes_, weights_, bias_ ? &bias_ : nullptr));
+    made->scales = scales_;
+    if (prepared_.size() == kMostPrepared) prepared_.clear();
+    return prepared_.emplace(shape, std::move(made)).first->second;
   }
+
+  /// Those of many pictures' widths would take up memory for as long as the model is there.
+  static constexpr size_t kMostPrepared = 16;
 
   Geometry geometry_;
   Type source_, weight_, destination_;
   dnnl::primitive_attr attributes_;
   WeightStore weights_;
   memory bias_, scales_;
-  std::mutex weights_mutex_, prepared_mutex_;
-  std::map<Shape, Prepared> prepared_;
+  std::mutex mutex_;  // of weights_ as well
+  std::map<Shape, std::shared_ptr<const Prepared>> prepared_;
 };
 
 /// u8 x s8 -> s32, without bias, scale or post-op: nothing of oneDNN's decides a rounding. oneDNN 3 takes the sums
 /// through a float on their way out (its issue 3435), which is exact too, as they stay below 2^24.
 class OneDnnAccumulator : public IntegerAccumulator {
  public:
-  OneDnnAccumulator(int in, int out, int kernel, std::vector<int8_t> weight, int lanes)
-      : convolution_({in, out, kernel, 1}, memory::data_type::u8, memory::data_type::s8, memory::data_type::s32,
-                     Attributes({}), {{out, in, kernel, kernel}, memory::data_type::s8, std::move(weight)}, {}, {}),
+  OneDnnAccumulator(const IntegerLayer& layer, const std::vector<int>& outputs, int lanes)
+      : convolution_(layer.prepared.Get<SteppedConvolution>(outputs,
+                                                            [&] {
+                                                              const int out = static_cast<int>(outputs.size());
+                                                              return Make(layer, out, WeightsOf(layer, outputs));
+                                                            })),
         lanes_(lanes) {}
 
   void Run(const uint8_t* src, int h, int w, int begin, int end, int lane, int32_t* acc) override {
-    const int half = convolution_.geometry().kernel / 2;
-    convolution_.Run(src, {h, w, half, half}, PieceRows(h, w), begin, end, lanes_[lane], acc);
+    const int half = convolution_->geometry().kernel / 2;
+    convolution_->Run(src, {h, w, half, half}, PieceRows(h, w), begin, end, lanes_[lane], acc);
   }
 
  private:
-  SteppedConvolution convolution_;
+  static std::shared_ptr<SteppedConvolution> Make(const IntegerLayer& layer, int out, std::vector<int8_t> weight) {
+    using Type = memory::data_type;
+    const memory::dims dims = {out, layer.in, layer.kernel, layer.kernel};
+    return std::make_shared<SteppedConvolution>(Geometry{layer.in, out, layer.kernel, 1}, Type::u8, Type::s8, Type::s32,
+                                                Attributes({}), WeightStore(dims, Type::s8, std::move(weight)),
+                                                memory(), memory());
+  }
+
+  std::shared_ptr<SteppedConvolution> convolution_;
   std::vector<Lane> lanes_;
 };
 
 }  // namespace
 
-std::unique_ptr<IntegerAccumulator> MakeFastAccumulator(int in, int out, int kernel, std::vector<int8_t> weight,
+std::unique_ptr<IntegerAccumulator> MakeFastAccumulator(const IntegerLayer& layer, const std::vector<int>& outputs,
                                                         int lanes) {
-  return std::make_unique<OneDnnAccumulator>(in, out, kernel, std::move(weight), lanes);
+  return std::make_unique<OneDnnAccumulator>(layer, outputs, lanes);
 }
 
 namespace {
@@ -341,13 +354,17 @@ bool NetworksAreWorthSharing() { return !Has(dnnl::cpu_isa::avx512_core_amx); }
 struct FloatConvolution::State {
   using Type = memory::data_type;
 
-  SteppedConvolution convolution;
+  std::shared_ptr<SteppedConvolution> convolution;
   std::vector<Lane> lanes = {};
 
-  State(const FloatConvolutionData& data, Type in, Type out, const Epilogue& epilogue, WeightStore store,
-        const std::vector<float>& biases)
-      : convolution({data.in, data.out, data.kernel, data.stride}, in, in, out, Attributes(epilogue), std::move(store),
-                    Vector(biases), LICHEN_ONEDNN_3 && !epilogue.scale.empty() ? Vector(epilogue.scale) : memory()) {}
+  static std::shared_ptr<SteppedConvolution> Make(const FloatConvolutionData& data, Type in, Type out,
+                                                  const Epilogue& epilogue, WeightStore store,
+                                                  const std::vector<float>& biases) {
+    const Geometry geometry = {data.in, data.out, data.kernel, data.stride};
+    return std::make_shared<SteppedConvolution>(
+        geometry, in, in, out, Attributes(epilogue), std::move(store), Vector(biases),
+        LICHEN_ONEDNN_3 && !epilogue.scale.empty() ? Vector(epilogue.scale) : memory());
+  }
 
   static memory Vector(const std::vector<float>& values) {
     memory copy({{static_cast<memory::dim>(values.size())}, Type::f32, memory::format_tag::x}, Cpu());
@@ -356,20 +373,21 @@ struct FloatConvolution::State {
   }
   static memory::dims Dims(const FloatConvolutionData& data) { return {data.out, data.in, data.kernel, data.kernel}; }
 
-  static std::unique_ptr<State> OfFloats(const FloatConvolutionData& data, const Options& options, Epilogue epilogue) {
+  static std::shared_ptr<SteppedConvolution> OfFloats(const FloatConvolutionData& data, const Options& options,
+                                                      Epilogue epilogue) {
     const Type output = options.half_output ? Type::bf16 : Type::f32;
     if (options.precision != Precision::kBfloat16) {
       WeightStore store(Dims(data), Type::f32, data.weight);
-      return std::make_unique<State>(data, Type::f32, output, epilogue, std::move(store), data.bias);
+      return Make(data, Type::f32, output, epilogue, std::move(store), data.bias);
     }
     std::vector<uint16_t> halves(data.weight.size());
     FloatToBfloat16(data.weight.data(), halves.size(), halves.data());
     WeightStore store(Dims(data), Type::bf16, std::move(halves));
-    return std::make_unique<State>(data, Type::bf16, output, epilogue, std::move(store), data.bias);
+    return Make(data, Type::bf16, output, epilogue, std::move(store), data.bias);
   }
 
-  static std::unique_ptr<State> OfIntegers(const FloatConvolutionData& data, const Options& options,
-                                           Epilogue epilogue) {
+  static std::shared_ptr<SteppedConvolution> OfIntegers(const FloatConvolutionData& data, const Options& options,
+                                                        Epilogue epilogue) {
     RoundedWeights rounded = RoundWeights(data);
     std::vector<float> bias = data.bias;
     // In units of the output, where that is integers too: a positive factor of what the ReLU takes is one of what it
@@ -385,7 +403,7 @@ struct FloatConvolution::State {
       }
       epilogue.scale = std::move(rounded.scale);
       WeightStore store(Dims(data), Type::s8, std::move(rounded.weight));
-      return std::make_unique<State>(data, Type::s8, output, epilogue, std::move(store), bias);
+      return Make(data, Type::s8, output, epilogue, std::move(store), bias);
     }
     epilogue.round = !options.output_step.empty();
     std::vector<float> floats(rounded.weight.size());
@@ -394,14 +412,20 @@ struct FloatConvolution::State {
       for (size_t i = o * row; i < (o + 1) * row; ++i) floats[i] = rounded.weight[i] * rounded.scale[o];
     }
     WeightStore store(Dims(data), Type::f32, std::move(floats));
-    return std::make_unique<State>(data, Type::f32, Type::f32, epilogue, std::move(store), bias);
+    return Make(data, Type::f32, Type::f32, epilogue, std::move(store), bias);
   }
 };
 
-FloatConvolution::FloatConvolution(const FloatConvolutionData& data, const Options& options) {
-  Epilogue epilogue;
-  epilogue.accumulate = options.accumulate, epilogue.relu = data.relu, epilogue.slope = data.slope;
-  state_ = data.step.empty() ? State::OfFloats(data, options, epilogue) : State::OfIntegers(data, options, epilogue);
+FloatConvolution::FloatConvolution(const FloatConvolutionData& data, const Options& options)
+    : state_(std::make_unique<State>()) {
+  // Steps of the output are those of the layer that comes next.
+  const PreparedCache::Key key = {static_cast<int>(options.precision), options.half_output, options.accumulate,
+                                  !options.output_step.empty()};
+  state_->convolution = data.prepared.Get<SteppedConvolution>(key, [&] {
+    Epilogue epilogue;
+    epilogue.accumulate = options.accumulate, epilogue.relu = data.relu, epilogue.slope = data.slope;
+    return data.step.empty() ? State::OfFloats(data, options, epilogue) : State::OfIntegers(data, options, epilogue);
+  });
 }
 
 FloatConvolution::~FloatConvolution() = default;
@@ -409,7 +433,8 @@ FloatConvolution::FloatConvolution(FloatConvolution&&) noexcept = default;
 
 Status FloatConvolution::Run(const void* src, const Rows& rows, int w, void* dst, Workers& workers) {
   State& s = *state_;
-  const Geometry& g = s.convolution.geometry();
+  SteppedConvolution& convolution = *s.convolution;
+  const Geometry& g = convolution.geometry();
   const Shape whole = {rows.h, w, rows.top, rows.bottom};
   const int outputs = g.OutputRows(whole), columns = g.Columns(whole);
   const int step = std::min(outputs, (kLeastOutputs - 1) / columns + 1);
@@ -421,8 +446,8 @@ Status FloatConvolution::Run(const void* src, const Rows& rows, int w, void* dst
   return workers.TryEach((outputs - 1) / piece + 1, [&](int lane, int i) {
     const int begin = i * piece, end = std::min(begin + piece, outputs);
     try {
-      s.convolution.Run(src, whole, step, begin, end, s.lanes[lane],
-                        static_cast<uint8_t*>(dst) + begin * s.convolution.RowBytes(whole));
+      convolution.Run(src, whole, step, begin, end, s.lanes[lane],
+                      static_cast<uint8_t*>(dst) + begin * convolution.RowBytes(whole));
     } catch (const dnnl::error& error) {
       if (error.status == dnnl_out_of_memory)
         return Status(StatusCode::kOutOfMemory, "not enough memory for a convolution");

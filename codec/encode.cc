@@ -133,9 +133,8 @@ class Encoder {
       LICHEN_ASSIGN_OR_RETURN(tiles, EncodeRows());
     }
     if (windows_) {
-      LICHEN_ASSIGN_OR_RETURN(header_.post_filter,
-                              FitPostFilter(model_, header_, *windows_, workers_, analysis_.memory()));
-      fitted_ = true;
+      LICHEN_ASSIGN_OR_RETURN(fitted_, FitPostFilter(model_, header_, *windows_, workers_, analysis_.memory()));
+      header_.post_filter = fitted_->bytes;
       LICHEN_RETURN_IF_ERROR(Report(coded_));
     }
     LICHEN_ASSIGN_OR_RETURN(const bitstream::Attachments* attachments,
@@ -147,6 +146,8 @@ class Encoder {
   const Latents& latents() const { return refined_ ? refined_->latents() : tiles_.latents(); }
   /// Of the file, after Run.
   const bitstream::Header& header() const { return header_; }
+  /// After Run; none if it did not fit a post-filter.
+  const std::optional<FittedPostFilter>& fitted() const { return fitted_; }
 
  private:
   /// Row of tiles by row, as the latents come: while one is coded, g_a works on the next.
@@ -202,9 +203,9 @@ class Encoder {
       bitstream::PostFilterCoefficients coefficients;  // those of before suit what is refined nearly as well
       if (windows_) {
         windows_->TakeLatents(band_.data(), gain);
-        LICHEN_ASSIGN_OR_RETURN(const std::vector<uint8_t> fitted,
+        LICHEN_ASSIGN_OR_RETURN(const FittedPostFilter fitted,
                                 FitPostFilter(model_, header_, *windows_, workers_, analysis_.memory()));
-        LICHEN_ASSIGN_OR_RETURN(coefficients, bitstream::ReadPostFilter(fitted, model_.post_filter.sizes));
+        LICHEN_ASSIGN_OR_RETURN(coefficients, bitstream::ReadPostFilter(fitted.bytes, model_.post_filter.sizes));
       }
       refined_->UsePostFilter(
           PostFilterWeights(model_.post_filter, static_cast<int>(header_.quality_index), coefficients));
@@ -258,7 +259,7 @@ class Encoder {
   std::unique_ptr<RefinedTiles> refined_;
   int margin_;                       // latent positions
   double analysed_ = 0, coded_ = 0;  // shares of the canvas
-  bool fitted_ = false;              // the post-filter
+  std::optional<FittedPostFilter> fitted_;
   std::vector<Span> strips_;
   size_t next_strip_ = 0;
   Scratch<float> band_, coded_band_;  // [band_rows_][grid width][M], from the next row of tiles on; that being coded
@@ -398,7 +399,11 @@ class WholeEncoder {
       LICHEN_RETURN_IF_ERROR(EncodeByNetworks(loading, PartOf(options_.progress, 0.2, 1), false));
       if (learned_.empty()) return EncodeInLittleMemory();
     }
-    const CodedByNetworks networks = {learned_.size(), encoder_->header(), encoder_->latents()};
+    CodedByNetworks networks = {learned_.size(), encoder_->header(), encoder_->latents(), {}, false};
+    if (const std::optional<FittedPostFilter>& fitted = encoder_->fitted()) {
+      networks.squared_error = fitted->squared_error;
+      networks.is_exact = fitted->is_exact;
+    }
     LICHEN_ASSIGN_OR_RETURN(const Coding coding, ChooseCodingOfWhole(head_, DataOf(*model_), coded_, networks));
     return coding == Coding::kDct ? std::move(blocks_) : std::move(learned_);
   }

@@ -75,6 +75,15 @@ void RequantiseRelu(const int32_t* acc, size_t pixels, int channels, const int32
 
 }  // namespace
 
+std::vector<int8_t> WeightsOf(const IntegerLayer& layer, const std::vector<int>& outputs) {
+  const size_t row = static_cast<size_t>(layer.in) * layer.kernel * layer.kernel;
+  std::vector<int8_t> weight;
+  weight.reserve(outputs.size() * row);
+  for (int o : outputs)
+    weight.insert(weight.end(), layer.weight.begin() + o * row, layer.weight.begin() + (o + 1) * row);
+  return weight;
+}
+
 std::unique_ptr<IntegerAccumulator> MakePlainAccumulator(int in, int out, int kernel, const int8_t* weight) {
   return std::make_unique<PlainAccumulator>(in, out, kernel, weight);
 }
@@ -94,18 +103,13 @@ IntegerConvolution::IntegerConvolution(const IntegerLayer& layer, IntegerEngine 
                                        Sums sums, const Sharing& sharing)
     : sharing_(sharing),
       sums_(sums ? std::move(sums) : std::make_shared<std::vector<Scratch<int32_t>>>(sharing.lanes)) {
-  const size_t row = static_cast<size_t>(layer.in) * layer.kernel * layer.kernel;
-  std::vector<int8_t> weight;
-  weight.reserve(outputs.size() * row);
   for (int o : outputs) {
-    weight.insert(weight.end(), layer.weight.begin() + o * row, layer.weight.begin() + (o + 1) * row);
     bias_.push_back(layer.bias[o]);
     scale_.push_back(static_cast<double>(layer.multiplier[o]) / static_cast<double>(int64_t{1} << layer.shift[o]));
   }
-  const int out = static_cast<int>(outputs.size());
   accumulator_ = engine == IntegerEngine::kFast
-                     ? MakeFastAccumulator(layer.in, out, layer.kernel, std::move(weight), sharing.lanes)
-                     : MakePlainAccumulator(layer.in, out, layer.kernel, weight.data());
+                     ? MakeFastAccumulator(layer, outputs, sharing.lanes)
+                     : MakePlainAccumulator(layer.in, out(), layer.kernel, WeightsOf(layer, outputs).data());
 }
 
 /// Calls consume(acc, first, count) for the sums of `count` positions from `first` on, several at once.

@@ -46,9 +46,13 @@ struct Sharing {
 
 enum class IntegerEngine { kPlain, kFast };
 
+/// Of the output channels `outputs` of a layer, in this order: [outputs][in][kernel][kernel].
+std::vector<int8_t> WeightsOf(const IntegerLayer& layer, const std::vector<int>& outputs);
+
 std::unique_ptr<IntegerAccumulator> MakePlainAccumulator(int in, int out, int kernel, const int8_t* weight);
-/// The fastest engine of this build; the plain one where there is no other.
-std::unique_ptr<IntegerAccumulator> MakeFastAccumulator(int in, int out, int kernel, std::vector<int8_t> weight,
+/// The fastest engine of this build; the plain one where there is no other. What it makes of the weights stays with the
+/// layer, if that keeps it.
+std::unique_ptr<IntegerAccumulator> MakeFastAccumulator(const IntegerLayer& layer, const std::vector<int>& outputs,
                                                         int lanes);
 
 /// Sums are computed for about so many positions at a time, so that they stay in a cache, and threads can share them.

@@ -30,7 +30,7 @@ namespace lichen {
 
 class ParsedModel : public Model {
  public:
-  explicit ParsedModel(ModelData data) : data_(std::move(data)) {}
+  explicit ParsedModel(ModelData data) : data_(std::move(data)) { KeepPrepared(&data_); }
 
   std::string Id() const override {
     std::string text;

@@ -467,6 +467,18 @@ std::vector<float> GainsAtQuality(const std::vector<int16_t>& table, int channel
   return out;
 }
 
+void KeepPrepared(ModelData* model) {
+  for (std::vector<FloatLayer>* layers : {&model->g_s, &model->g_a, &model->h_a}) {
+    for (FloatLayer& layer : *layers) layer.a.prepared.Keep(), layer.b.prepared.Keep();
+  }
+  for (IntegerLayer& layer : model->h_s) layer.prepared.Keep();
+  for (auto* networks : {&model->context, &model->context_z}) {
+    for (std::vector<IntegerLayer>& layers : *networks) {
+      for (IntegerLayer& layer : layers) layer.prepared.Keep();
+    }
+  }
+}
+
 QualityTables TablesAtQuality(const ModelData& model, int quality_index) {
   const int m = model.latent_channels, z = model.hyper_channels;
   QualityTables tables;

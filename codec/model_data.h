@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "bitstream/cdf.h"
+#include "codec/prepared_cache.h"
 #include "lichen/codec.h"
 #include "lichen/status.h"
 
@@ -23,6 +24,7 @@ struct FloatConvolutionData {
   bool relu = false, pixels = false;
   float slope = 0;  // with relu: of what is below 0
   std::vector<float> weight, bias, step;
+  PreparedCache prepared{};
 };
 
 /// One layer of g_a, g_s or h_a.
@@ -44,6 +46,7 @@ struct IntegerLayer {
   std::vector<int32_t> bias;        // [out], in accumulator units
   std::vector<int32_t> multiplier;  // [out], 0..2^15-1
   std::vector<uint8_t> shift;       // [out], 1..40
+  PreparedCache prepared{};
 };
 
 inline constexpr int kPostFilterFeatures = 50;
@@ -85,6 +88,9 @@ struct ModelData {
   std::vector<FloatLayer> g_a, h_a;
   std::vector<int16_t> gain_y;  // [anchor][M]
 };
+
+/// From now on the model stays as it is, and what its layers are made into for their libraries stays with them.
+void KeepPrepared(ModelData* model);
 
 /// The tables at one quality index.
 struct QualityTables {

@@ -159,7 +159,13 @@ Status AddWindow(const SampleWindows::Window& window, const TileGrid& grid, cons
   const int h = window.rows.size(), w = window.columns.size();
   g_s.Begin(w);
   float* y_hat = g_s.Input(h);
-  for (size_t i = 0; i < window.y_hat.size(); ++i) y_hat[i] = window.y_hat[i] * step_of_y[i % step_of_y.size()];
+  const size_t channels = step_of_y.size();
+  workers.ForRanges(static_cast<size_t>(h) * w, 1 << 8, [&](size_t begin, size_t end) {
+    for (size_t i = begin; i < end; ++i) {
+      const float* from = window.y_hat.data() + i * channels;
+      for (size_t c = 0; c < channels; ++c) y_hat[i * channels + c] = from[c] * step_of_y[c];
+    }
+  });
   LICHEN_ASSIGN_OR_RETURN(const Strip x_hat, g_s.Next(y_hat, h, true));
   const auto counted = [](Span span, int canvas, uint32_t picture) {
     const int begin = span.begin > 0 ? kMargin * kLatentPixels : 0;
@@ -442,9 +448,9 @@ bool IsWorthAPostFilter(const ModelData& model, const bitstream::Header& header)
   return !model.post_filter.mean.empty() && uint64_t{header.width} * header.height >= kLeastPixels;
 }
 
-Result<std::vector<uint8_t>> FitPostFilter(const ModelData& model, const bitstream::Header& header,
-                                           const SampleWindows& samples, Workers& workers,
-                                           std::shared_ptr<TransformMemory> memory) {
+Result<FittedPostFilter> FitPostFilter(const ModelData& model, const bitstream::Header& header,
+                                       const SampleWindows& samples, Workers& workers,
+                                       std::shared_ptr<TransformMemory> memory) {
   const TileGrid grid(header);
   const auto quality_index = static_cast<int>(header.quality_index);
   Transform g_s(model.g_s, quality_index, SynthesisPrecision(), workers, std::move(memory));
@@ -472,11 +478,21 @@ Result<std::vector<uint8_t>> FitPostFilter(const ModelData& model, const bitstre
     q = halves[0];
     q.Add(halves[1]);
   }
-  if (!(q.left > 0)) return std::vector<uint8_t>();  // nor where a broken model gave what is no number
-  if (ridge == 0) return std::vector<uint8_t>();
-  q = q.WithRidge(ridge);
-  // Bits that the whole picture's squared error is worth. Lambda is for squared levels of 8 bits, means over samples.
+  FittedPostFilter fitted;
+  if (!(q.left > 0)) return fitted;  // nor where a broken model gave what is no number
   const double scale = double{1} * header.width * header.height / (sums[0].pixels + sums[1].pixels);
+  const auto set_error = [&](double change) {
+    if (!samples.whole()) return;
+    const int colours = IsGray(header) ? 1 : kColours;
+    const double rounding = double{1} * header.width * header.height * colours / 12;  // of samples to 8 bits
+    fitted.squared_error = (q.left + change) * 255 * 255 * scale * colours / kColours + rounding;
+    fitted.is_exact = row_step == 1;
+  };
+  set_error(0);
+  if (ridge == 0) return fitted;
+  const Quadratic without_ridge = std::move(q);
+  q = without_ridge.WithRidge(ridge);
+  // Bits that the whole picture's squared error is worth. Lambda is for squared levels of 8 bits, means over samples.
   const double weight = LambdaAtQuality(quality_index) * 255 * 255 / kColours * scale;
   bitstream::PostFilterCoefficients chosen;
   double least = 0;
@@ -498,8 +514,14 @@ Result<std::vector<uint8_t>> FitPostFilter(const ModelData& model, const bitstre
       }
     }
   }
+  std::vector<double> coefficients(q.n);
+  for (size_t k = 0; k < chosen.values.size(); ++k) {
+    coefficients[k] = std::ldexp(static_cast<double>(chosen.values[k]), -chosen.precision);
+  }
+  set_error(without_ridge.Change(coefficients));
   while (!chosen.values.empty() && chosen.values.back() == 0) chosen.values.pop_back();
-  return bitstream::WritePostFilter(chosen, model.post_filter.sizes);
+  fitted.bytes = bitstream::WritePostFilter(chosen, model.post_filter.sizes);
+  return fitted;
 }
 
 uint64_t PostFilterFitMemory(const ModelData& model, const TileGrid& grid, int threads) {

@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "bitstream/container.h"
@@ -18,14 +19,22 @@
 
 namespace lichen {
 
-/// The bytes for the HEAD chunk, none where the mean is as good. The same on any number of threads.
+struct FittedPostFilter {
+  std::vector<uint8_t> bytes;  // for the HEAD chunk, none where the mean is as good
+  /// Of the picture that decoders give with it, in levels of 8 bits, summed over its samples. Known where all of the
+  /// picture was looked at, from some of its rows; only nearly where these are not all.
+  std::optional<double> squared_error;
+  bool is_exact = false;
+};
+
+/// The same on any number of threads.
 /// model    with g_s and a post-filter
 /// samples  pixels and latents taken
 /// memory   null, or tensors of a transform that has ended
 /// errors   kOutOfMemory, kInternal
-Result<std::vector<uint8_t>> FitPostFilter(const ModelData& model, const bitstream::Header& header,
-                                           const SampleWindows& samples, Workers& workers,
-                                           std::shared_ptr<TransformMemory> memory);
+Result<FittedPostFilter> FitPostFilter(const ModelData& model, const bitstream::Header& header,
+                                       const SampleWindows& samples, Workers& workers,
+                                       std::shared_ptr<TransformMemory> memory);
 
 /// Whether it is worth the time: the model has a post-filter, and the picture is not tiny.
 bool IsWorthAPostFilter(const ModelData& model, const bitstream::Header& header);

@@ -137,16 +137,20 @@ TEST(IntegerAccumulatorTest, FastEqualsPlainAtTheExtremes) {
                                         std::tuple{112, 96, 3}, std::tuple{17, 130, 1}, std::tuple{1, 1, 5}}) {
     ASSERT_LT(127 * 127 * in * kernel * kernel, 1 << 24);
     for (int mode = 0; mode < 3; ++mode) {
-      std::vector<int8_t> weight(static_cast<size_t>(in) * out * kernel * kernel);
-      for (int8_t& w : weight) {
+      IntegerLayer layer;
+      layer.in = in, layer.out = out, layer.kernel = kernel;
+      layer.weight.resize(static_cast<size_t>(in) * out * kernel * kernel);
+      for (int8_t& w : layer.weight) {
         w = static_cast<int8_t>(mode == 0 ? 127 : mode == 1 ? -127 : static_cast<int>(random() % 255) - 127);
       }
-      const auto accumulator = MakeFastAccumulator(in, out, kernel, weight, 1);
+      std::vector<int> outputs(out);
+      std::iota(outputs.begin(), outputs.end(), 0);
+      const auto accumulator = MakeFastAccumulator(layer, outputs, 1);
       for (const auto& [h, w] : {std::pair{9, 7}, std::pair{1, 1}, std::pair{3, 2}, std::pair{2, 65}}) {
         std::vector<uint8_t> src(static_cast<size_t>(h) * w * in);
         for (uint8_t& v : src) v = static_cast<uint8_t>(mode == 2 ? random() % 128 : 127);
         std::vector<int32_t> plain(static_cast<size_t>(h) * w * out), fast(plain.size());
-        MakePlainAccumulator(in, out, kernel, weight.data())->Run(src.data(), h, w, 0, h, 0, plain.data());
+        MakePlainAccumulator(in, out, kernel, layer.weight.data())->Run(src.data(), h, w, 0, h, 0, plain.data());
         accumulator->Run(src.data(), h, w, 0, h, 0, fast.data());
         EXPECT_EQ(plain, fast) << in << " " << out << " " << kernel << " mode " << mode << " " << h << "x" << w;
       }

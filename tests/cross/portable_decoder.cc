@@ -16,8 +16,10 @@
 
 namespace lichen {
 
-std::unique_ptr<IntegerAccumulator> MakeFastAccumulator(int in, int out, int kernel, std::vector<int8_t> weight, int) {
-  return MakePlainAccumulator(in, out, kernel, weight.data());
+std::unique_ptr<IntegerAccumulator> MakeFastAccumulator(const IntegerLayer& layer, const std::vector<int>& outputs,
+                                                        int) {
+  return MakePlainAccumulator(layer.in, static_cast<int>(outputs.size()), layer.kernel,
+                              WeightsOf(layer, outputs).data());
 }
 
 namespace {
