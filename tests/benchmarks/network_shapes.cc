@@ -41,7 +41,7 @@ namespace {
 /// Names and defaults are those of class Lichen.
 struct Sizes {
   int c4 = 48, c8 = 128, middle8 = 128, c16 = 0, middle16 = 48, M = 512, Z = 64, P = 128, middle_context = 96;
-  int n4 = 1, n8 = 2, n16 = 1, thin8 = 64, rounded = 1;
+  int Pz = 64, n4 = 1, n8 = 2, n16 = 1, thin8 = 64, rounded = 1;
 };
 
 constexpr std::pair<const char*, int Sizes::*> kNames[] = {{"c4", &Sizes::c4},
@@ -53,6 +53,7 @@ constexpr std::pair<const char*, int Sizes::*> kNames[] = {{"c4", &Sizes::c4},
                                                            {"Z", &Sizes::Z},
                                                            {"P", &Sizes::P},
                                                            {"middle_context", &Sizes::middle_context},
+                                                           {"Pz", &Sizes::Pz},
                                                            {"n4", &Sizes::n4},
                                                            {"n8", &Sizes::n8},
                                                            {"n16", &Sizes::n16},
@@ -74,10 +75,10 @@ Sizes ParseSizes(const std::string& text) {
     sizes.*found->second = static_cast<int>(value);
   }
   for (int Sizes::*channels : {&Sizes::c4, &Sizes::c8, &Sizes::middle8, &Sizes::middle16, &Sizes::M, &Sizes::Z,
-                               &Sizes::P, &Sizes::middle_context}) {
+                               &Sizes::P, &Sizes::middle_context, &Sizes::Pz}) {
     if (sizes.*channels == 0) Stop("'" + text + "': no layer has 0 channels");
   }
-  if (sizes.M % 4 != 0) Stop("M is not a multiple of 4");
+  if (sizes.M % 4 != 0 || sizes.Z % 4 != 0) Stop("M and Z are multiples of 4");
   return sizes;
 }
 
@@ -167,6 +168,12 @@ class Network {
       }
       add(heads_, p, m / 2, 1, false);  // of one of the four groups of channels
     }
+    for (int k = 0; k < 3; ++k) {
+      add(context_z_[k], 2 * s_.Z, s_.Pz, 1);
+      add(context_z_[k], s_.Pz, s_.Pz, 3);
+      add(context_z_[k], s_.Pz, s_.Pz, 1);
+      add(heads_of_z_, s_.Pz, s_.Z / 2, 1, false);
+    }
     g_s_ = std::make_unique<Transform>(layers_, 0, SynthesisPrecision(), one_thread_);
     std::normal_distribution<float> normal;
     y_hat_.resize(size_t{1} * h * w * m);
@@ -175,7 +182,7 @@ class Network {
       activations->resize(size_t{1} * h * w * widest_);
       for (uint8_t& v : *activations) v = static_cast<uint8_t>(random_bits() % 128);
     }
-    outputs_.resize(size_t{1} * h * w * m / 8);
+    outputs_.resize(size_t{1} * h * w * std::max(m / 8, s_.Z / 32));
   }
 
   const std::string& name() const { return name_; }
@@ -198,6 +205,11 @@ class Network {
       layer.RunRelu(from_.data(), h, w, to_.data(), layer.out());
       from_.swap(to_);
     };
+    for (int k = 0; k < 3; ++k) {
+      for (IntegerConvolution& layer : context_z_[k]) run(layer, h_ / 4, w_ / 4);
+      const int positions = (h_ / 4 + 1) / 2 * ((w_ / 4 + 1) / 2);
+      for (int g = 0; g < 4; ++g) heads_of_z_[k].RunHead(from_.data(), 1, positions, outputs_.data());
+    }
     run(h_s_[0], h_ / 4, w_ / 4);
     run(h_s_[1], h_ / 2, w_ / 2);
     for (int k = 0; k < 4; ++k) {
@@ -214,8 +226,9 @@ class Network {
   Workers one_thread_{1};
   std::unique_ptr<Transform> g_s_;
   IntegerConvolution::Sums sums_ = std::make_shared<std::vector<Scratch<int32_t>>>(1);
-  std::vector<IntegerConvolution> h_s_, heads_;
+  std::vector<IntegerConvolution> h_s_, heads_, heads_of_z_;
   std::array<std::vector<IntegerConvolution>, 4> context_;
+  std::array<std::vector<IntegerConvolution>, 3> context_z_;
   std::vector<float> y_hat_;
   std::vector<uint8_t> from_, to_;
   std::vector<int32_t> outputs_;
