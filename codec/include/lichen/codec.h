@@ -23,7 +23,8 @@ namespace lichen {
 /// Version of the library, for example "0.1.0".
 const char* Version();
 
-/// Trained networks and tables: immutable, shared between threads. See models/README.md for the file.
+/// Trained networks and tables: immutable, shared between threads. See models/README.md for the file. What its layers
+/// are made into for the processor, tens of MiB at most, stays with it for the next picture.
 class Model {
  public:
   virtual ~Model() = default;
