@@ -224,9 +224,10 @@ Result<Coding> ChooseCodingOfWhole(const HeadRows& head, const ModelData& model,
   const auto quality_index = static_cast<int>(networks.header.quality_index);
   const double weight = ErrorWeight(head.header(), quality_index);
   const double dct_cost = 8 * static_cast<double>(blocks.bytes) + weight * Sum(blocks.errors.dct);
-  if (networks.squared_error) {
-    const double more = 8 * static_cast<double>(networks.bytes) + weight * *networks.squared_error - dct_cost;
-    const double deviation = networks.is_exact ? 0 : kRowsDeviation * weight * *networks.squared_error;
+  if (networks.error) {
+    const double error = weight * networks.error->squared,
+                 deviation = networks.error->is_exact ? 0 : kRowsDeviation * error;
+    const double more = 8 * static_cast<double>(networks.bytes) + error - dct_cost;
     if (deviation == 0 || ExpectedLoss(more, deviation) < kWorthLooking * dct_cost) {
       return more > 0 ? Coding::kDct : Coding::kLearned;
     }

@@ -89,8 +89,7 @@ struct CodedByNetworks {
   size_t bytes;  // of the file
   const bitstream::Header& header;
   const Latents& latents;
-  std::optional<double> squared_error;  // as FittedPostFilter has it
-  bool is_exact;
+  std::optional<PictureError> error;
 };
 
 /// The choice for a picture that was encoded both ways: rates and the block transform's error are known, and the

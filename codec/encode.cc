@@ -146,8 +146,8 @@ class Encoder {
   const Latents& latents() const { return refined_ ? refined_->latents() : tiles_.latents(); }
   /// Of the file, after Run.
   const bitstream::Header& header() const { return header_; }
-  /// After Run; none if it did not fit a post-filter.
-  const std::optional<FittedPostFilter>& fitted() const { return fitted_; }
+  /// After Run; where the fit of a post-filter tells it.
+  std::optional<PictureError> error() const { return fitted_ ? fitted_->error : std::nullopt; }
 
  private:
   /// Row of tiles by row, as the latents come: while one is coded, g_a works on the next.
@@ -399,11 +399,7 @@ class WholeEncoder {
       LICHEN_RETURN_IF_ERROR(EncodeByNetworks(loading, PartOf(options_.progress, 0.2, 1), false));
       if (learned_.empty()) return EncodeInLittleMemory();
     }
-    CodedByNetworks networks = {learned_.size(), encoder_->header(), encoder_->latents(), {}, false};
-    if (const std::optional<FittedPostFilter>& fitted = encoder_->fitted()) {
-      networks.squared_error = fitted->squared_error;
-      networks.is_exact = fitted->is_exact;
-    }
+    const CodedByNetworks networks = {learned_.size(), encoder_->header(), encoder_->latents(), encoder_->error()};
     LICHEN_ASSIGN_OR_RETURN(const Coding coding, ChooseCodingOfWhole(head_, DataOf(*model_), coded_, networks));
     return coding == Coding::kDct ? std::move(blocks_) : std::move(learned_);
   }

@@ -20,6 +20,12 @@ struct ErrorMap {
   std::vector<double> learned;  // of the networks, as a guess: from 0.5 to 1.4 times what it is, on 145 pictures
 };
 
+/// Of a whole picture: squared errors in levels of 8 bits, summed over its samples.
+struct PictureError {
+  double squared = 0;
+  bool is_exact = false;  // all of the picture was looked at, not some of its rows
+};
+
 /// For BlockErrors: squared coefficients so weighed are what the networks lose of a block however high the quality.
 const float* LostDetail();
 

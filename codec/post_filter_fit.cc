@@ -485,8 +485,7 @@ Result<FittedPostFilter> FitPostFilter(const ModelData& model, const bitstream::
     if (!samples.whole()) return;
     const int colours = IsGray(header) ? 1 : kColours;
     const double rounding = double{1} * header.width * header.height * colours / 12;  // of samples to 8 bits
-    fitted.squared_error = (q.left + change) * 255 * 255 * scale * colours / kColours + rounding;
-    fitted.is_exact = row_step == 1;
+    fitted.error = {(q.left + change) * 255 * 255 * scale * colours / kColours + rounding, row_step == 1};
   };
   set_error(0);
   if (ridge == 0) return fitted;

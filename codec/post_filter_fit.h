@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "bitstream/container.h"
+#include "codec/error_map.h"
 #include "codec/model_data.h"
 #include "codec/sample_windows.h"
 #include "codec/transform.h"
@@ -20,11 +21,8 @@
 namespace lichen {
 
 struct FittedPostFilter {
-  std::vector<uint8_t> bytes;  // for the HEAD chunk, none where the mean is as good
-  /// Of the picture that decoders give with it, in levels of 8 bits, summed over its samples. Known where all of the
-  /// picture was looked at, from some of its rows; only nearly where these are not all.
-  std::optional<double> squared_error;
-  bool is_exact = false;
+  std::vector<uint8_t> bytes;         // for the HEAD chunk, none where the mean is as good
+  std::optional<PictureError> error;  // of what decoders give with it, where windows are all of the picture
 };
 
 /// The same on any number of threads.

@@ -190,7 +190,7 @@ TEST(CodingChoiceTest, ProgressGrowsAndCanCancel) {
       };
       ASSERT_TRUE(Encode(image, options).ok());
       EXPECT_EQ(last, 1);
-      EXPECT_GE(calls, 1);
+      EXPECT_GT(calls, threads == 1 ? 1 : 0);
       // Where both codings are under way, how often they ask is a matter of luck.
       for (const int at : {1, threads == 1 ? calls : 1}) {
         int asked = 0;
