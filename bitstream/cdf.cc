@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "bitstream/cdf.h"
 
+#include <cmath>
 #include <cstddef>
 #include <cstdlib>
 #include <string>
@@ -51,6 +52,13 @@ Result<CdfTable> CdfTable::Build(const std::vector<uint16_t>& frequencies, uint1
     table.first_in_bucket_[bucket] = static_cast<uint16_t>(index);
   }
   return table;
+}
+
+double BitsOf(const CdfTable& table, int32_t residual) {
+  const int32_t beyond = std::abs(residual) - table.radius();
+  const uint32_t symbol = beyond > 0 ? table.escape_index() : static_cast<uint32_t>(residual + table.radius());
+  const double escape = beyond > 0 ? 2 * std::floor(std::log2(beyond)) + 2 : 0;
+  return kProbabilityBits - std::log2(table.frequency(symbol)) + escape;
 }
 
 }  // namespace lichen::bitstream

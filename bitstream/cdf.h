@@ -58,6 +58,9 @@ class CdfTable {
   std::array<uint16_t, (kProbabilityTotal >> kBucketBits)> first_in_bucket_ = {};
 };
 
+/// What a residual costs, in bits; an escape at least its code's length.
+double BitsOf(const CdfTable& table, int32_t residual);
+
 }  // namespace lichen::bitstream
 
 #endif  // LICHEN_BITSTREAM_CDF_H_

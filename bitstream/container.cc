@@ -83,6 +83,10 @@ Status VisitFields(AnyHeader& header, Visitor&& visit) {
   LICHEN_RETURN_IF_ERROR(number({"tile size exponent", Encoding::kU8, [](uint32_t v) { return v >= 6 && v <= 15; },
                                  "6 to 15", StatusCode::kDamaged},
                                 header.tile_size_log2));
+  LICHEN_RETURN_IF_ERROR(
+      number({"number of bits of the trellis", Encoding::kU8, [](uint32_t v) { return v == 0 || (v >= 4 && v <= 8); },
+              "0 or 4 to 8", StatusCode::kDamaged},
+             header.trellis_bits));
   return visit.Rest(header.post_filter);
 }
 
@@ -534,6 +538,11 @@ Result<Container> ParseContainer(const uint8_t* data, size_t size, std::vector<s
       if (container.coding == Coding::kDct && !container.header.post_filter.empty()) {
         return Damaged("HEAD chunk: a post-filter, which a block transform does not have");
       }
+      if ((container.coding == Coding::kDct) != (container.header.trellis_bits == 0)) {
+        return Damaged(container.header.trellis_bits == 0
+                           ? "HEAD chunk: no trellis, which latents have"
+                           : "HEAD chunk: a trellis, which a block transform does not have");
+      }
       LICHEN_ASSIGN_OR_RETURN(container.tiles, ReadData(file, data, chunk, container.header, damage));
       return container;
     }
@@ -578,6 +587,9 @@ Result<std::vector<uint8_t>> WriteContainer(const Header& header, const std::vec
                                             const Attachments& attachments, Coding coding) {
   if (coding == Coding::kDct && !header.post_filter.empty()) {
     return Status(StatusCode::kInvalidArgument, "a block transform has no post-filter");
+  }
+  if ((coding == Coding::kDct) != (header.trellis_bits == 0)) {
+    return Status(StatusCode::kInvalidArgument, "a trellis is for latents, and a block transform has none");
   }
   std::vector<uint8_t> bytes(kSignature.begin(), kSignature.end());
   LICHEN_RETURN_IF_ERROR(WriteHead(header, &bytes));

@@ -24,6 +24,7 @@ struct Header {
   uint32_t bit_depth = 8;                // 8 or 16
   uint32_t quality_index = 0;            // 0..896, 128 a step between two anchors of the model
   uint32_t tile_size_log2 = 10;          // 6..15; a tile is 2^tile_size_log2 pixels wide and high
+  uint32_t trellis_bits = 6;             // 4..8: of the state of the trellis of y; 0 with Coding::kDct
   std::vector<uint8_t> post_filter = {};  // at most kMaxPostFilterBytes of post_filter_code.h; none with Coding::kDct
 };
 

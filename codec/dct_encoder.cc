@@ -28,6 +28,7 @@ Result<std::vector<uint8_t>> EncodeDct(PictureRows& rows, const bitstream::Heade
                                        const EncodeOptions& options, BlockErrors* block_errors) {
   bitstream::Header header = picture;
   header.model_id = {};  // it needs none
+  header.trellis_bits = 0;
   const int columns = static_cast<int>(bitstream::TileColumns(header));
   const int tile_rows = static_cast<int>(bitstream::TileRows(header));
   const int side = 1 << header.tile_size_log2;

@@ -35,7 +35,8 @@ namespace lichen {
 namespace {
 
 constexpr uint32_t kMaxSide = 1 << 24;
-constexpr std::array<int, kMaxEffort + 1> kIterations = {0, 0, 50, 200};  // of refinement, by effort
+constexpr std::array<int, kMaxEffort + 1> kIterations = {0, 0, 12, 50};  // of refinement, by effort
+constexpr std::array<uint32_t, kMaxEffort + 1> kTrellisBits = {4, 6, 8, 8};  // likewise
 
 Status Invalid(const std::string& message) { return Status(StatusCode::kInvalidArgument, message); }
 
@@ -72,6 +73,7 @@ Result<bitstream::Header> MakeHeader(const ImageHeader& picture, const EncodeOpt
   header.colour_type = static_cast<uint32_t>(picture.channels);
   header.bit_depth = static_cast<uint32_t>(picture.bit_depth);
   header.quality_index = static_cast<uint32_t>(QualityIndexOf(options.quality));
+  header.trellis_bits = kTrellisBits[options.effort];
   return header;
 }
 
@@ -84,10 +86,6 @@ bool FitsPostFilter(const EncodeOptions& options, const ModelData& model, const 
 /// What of the default model an encoder needs.
 ModelParts PartsFor(const EncodeOptions& options) {
   return options.effort > 0 ? ModelParts::kAll : ModelParts::kEncoding;
-}
-
-EntropyModel::Quantiser QuantiserFor(int effort) {
-  return effort == 0 ? EntropyModel::Quantiser::kNearest : EntropyModel::Quantiser::kRateDistortion;
 }
 
 /// For the post-filter; null where none will be fitted.
@@ -110,7 +108,7 @@ class Encoder {
         model_(model),
         grid_(header),
         windows_(windows),
-        tiles_(model, grid_, static_cast<int>(header.quality_index), QuantiserFor(options.effort), workers, windows),
+        tiles_(model, grid_, header, workers, windows),
         margin_((MarginOf(model.g_a) + kLatentPixels - 1) / kLatentPixels) {
     const Layers last = analysis.g_a().last;
     if (!last.empty()) {
@@ -195,8 +193,7 @@ class Encoder {
                                       grid_.width(),
                                       static_cast<int>(header_.height),
                                       static_cast<int>(header_.width)};
-    refined_ = std::make_unique<RefinedTiles>(model_, grid_, static_cast<int>(header_.quality_index),
-                                              kIterations[options_.effort], workers_);
+    refined_ = std::make_unique<RefinedTiles>(model_, grid_, header_, kIterations[options_.effort], workers_);
     LICHEN_RETURN_IF_ERROR(refined_->EncodeUsual(picture));
     const std::vector<float> gain = TablesAtQuality(model_, static_cast<int>(header_.quality_index)).gain_y;
     if (!model_.post_filter.mean.empty()) {

@@ -15,6 +15,41 @@ namespace {
 constexpr int kFinerZ = kMaxQualityIndex * 45 / 100;
 constexpr int kHeadRow = 64;  // positions
 
+/// Bits that one squared quantisation step of y's error is worth, for all channels and qualities, by experiment on
+/// photographs that no model was trained on (training/LOG.md).
+constexpr double kBitsPerSquaredStep = 14;
+
+/// How many times as many they are along sides of tiles that touch others: latents there are predicted from less, which
+/// would show as a loss of up to 0.13 dB.
+double WeightAtSides(int quality_index) {
+  constexpr double kLowest = 1.25, kHighest = 1.09;  // at quality 0 and 100
+  return kLowest + (kHighest - kLowest) * quality_index / kMaxQualityIndex;
+}
+
+/// For TrellisSearch. tables: [2][kScaleTables]
+std::vector<float> CostsOfSymbols(const bitstream::CdfTable* tables) {
+  std::vector<float> costs;
+  for (int t = 0; t < 2 * kScaleTables; ++t) {
+    for (int32_t k = 0; k <= TrellisSearch::kLargest; ++k) {
+      costs.push_back(static_cast<float>(bitstream::BitsOf(tables[t], k)));
+    }
+  }
+  return costs;
+}
+
+std::vector<bitstream::CdfTable> OfZ(const std::vector<bitstream::CdfTable>& tables) {
+  return {tables.begin(), tables.begin() + kScaleTables};
+}
+
+/// y in quantisation steps, less its mean in sixteenths, limited to what can be coded; a NaN, which a broken encoder
+/// network could give, counts as 0.
+float ExactResidual(float y, int32_t mean) {
+  constexpr float kLimit = kResidualLimit;
+  float v = y - static_cast<float>(mean) * (1.0f / (1 << kSixteenthBits));
+  v = v == v ? v : 0.0f;
+  return std::min(std::max(v, -kLimit), kLimit);
+}
+
 int PhaseOf(int y, int x) { return (y & 1) * 2 + (x & 1); }
 
 std::vector<double> FactorsOf(const std::vector<Exp2Multiplier>& multipliers) {
@@ -45,100 +80,125 @@ void Prefetch(const T* first, int count) {
 
 }  // namespace
 
-/// What Code() needs of an encoder: it takes the values and returns what was coded.
+/// What Code() needs of an encoder: it takes the values and returns what was coded. Of y, all that a step codes is taken
+/// first (Gather), for the search, and coded then (CodeNext).
 struct EntropyModel::Writer {
   const float* y;
   const float* z;
-  const std::vector<bitstream::CdfTable>& tables;
-  const RateDistortion *rate_distortion, *at_sides, *of_z;  // may be null, all
+  const ModelData& model;
+  const TrellisCode& code;
+  TrellisSearch* search;       // null: the nearest
+  const RateDistortion* of_z;  // may be null
+  std::vector<uint8_t>* index_of_all;  // likewise
   SharedSides shared;
   bitstream::RansEncoder& rans;
+  uint32_t state = 0;
   std::vector<float> exact = {};
   std::vector<int32_t> rounded = {};
+  // Of a step of y: what is coded of all positions, and how much of each.
+  std::vector<uint8_t> index = {};
+  std::vector<uint16_t> list = {}, counts = {};
+  std::vector<int32_t> symbols = {};
+  size_t coded = 0, next = 0;
 
   void Prefetch(size_t at, int count) const { lichen::Prefetch<0>(y + at, count); }
-  /// Elements `list` of the `count` from `at` on; the other residuals are set to 0. on_side: at a shared side
-  void CodeY(const int32_t* list, int coded, const int32_t* index, const int32_t* mean, size_t at, int count,
-             bool on_side, int32_t* residual) {
-    Put(y + at, on_side ? at_sides : rate_distortion, list, coded, index, mean, count, residual);
+
+  void Begin(size_t most) {
+    if (exact.size() < most) exact.resize(most), index.resize(most), list.resize(most), symbols.resize(most);
+    counts.clear();
+    coded = next = 0;
   }
-  void CodeZ(const int32_t* list, int coded, const int32_t* index, const int32_t* mean, size_t at, int count, bool,
-             int32_t* residual) {
-    Put(z + at, of_z, list, coded, index, mean, count, residual);
+  /// `count` elements, named by `first`, of those from `at` on. on_side: at a shared side
+  void Gather(const int32_t* first, int count, const int32_t* index_of, const int32_t* mean, size_t at, bool on_side) {
+    const uint8_t mark = on_side ? TrellisSearch::kAtSide : 0;
+    const float* from = y + at;
+    float* to = exact.data() + coded;
+    for (int n = 0; n < count; ++n) {
+      const int32_t i = first[n];
+      to[n] = ExactResidual(from[i], mean[i]);
+      index[coded + n] = static_cast<uint8_t>(index_of[i] | mark);
+      list[coded + n] = static_cast<uint16_t>(i);
+    }
+    coded += count;
+    counts.push_back(static_cast<uint16_t>(count));
   }
-  void Put(const float* from, const RateDistortion* choice, const int32_t* list, int coded, const int32_t* index,
-           const int32_t* mean, int count, int32_t* residual) {
-    exact.resize(count);
-    rounded.resize(count);
-    RoundResiduals(from, mean, count, exact.data(), rounded.data());
-    std::fill_n(residual, count, 0);
-    for (int n = 0; n < coded; ++n) {
-      const int32_t i = list[n];
-      int32_t value = rounded[i];
-      if (choice && value != 0) value = choice->Choose(index[i], value, exact[i]);
-      residual[i] = value;
-      rans.Put(tables[index[i]], value);
+  /// Then, their symbols.
+  void Search() {
+    if (search) {
+      uint32_t searched = state;
+      search->Run(exact.data(), index.data(), coded, &searched, symbols.data());
+      return;
+    }
+    uint32_t s = state;
+    for (size_t i = 0; i < coded; ++i) {
+      symbols[i] = NearestSymbol(TrellisCode::Quantiser(s), exact[i]);
+      s = code.Next(s, symbols[i]);
     }
   }
-  bool Damaged() const { return false; }
-};
-
-/// And of one who only wants to know; residuals are the nearest.
-struct EntropyModel::Predictor {
-  static constexpr SharedSides shared = {};  // a matter of the writer's
-  const float* y;
-  const float* z;
-  Prediction* prediction;
-  std::vector<float> exact = {};
-  std::vector<int32_t> rounded = {};
-
-  void Prefetch(size_t, int) const {}
-  void CodeY(const int32_t* list, int coded, const int32_t* index, const int32_t* mean, size_t at, int count, bool,
-             int32_t* residual) {
-    std::copy_n(mean, count, prediction->mean.data() + at);
-    std::copy_n(index, count, prediction->index.data() + at);
-    Round(y + at, list, coded, mean, count, residual);
+  /// The levels of the next position, 0 where nothing is coded. levels: [count]
+  void CodeNext(size_t position, int count, int32_t* levels) {
+    std::fill_n(levels, count, 0);
+    const bitstream::CdfTable* tables = model.tables.data() + kScaleTables;
+    for (const size_t end = next + counts[position]; next < end; ++next) {
+      const int quantiser = TrellisCode::Quantiser(state);
+      const int32_t symbol = symbols[next];
+      rans.Put(tables[quantiser * kScaleTables + (index[next] & (kScaleTables - 1))], symbol);
+      levels[list[next]] = LevelOf(quantiser, symbol);
+      state = code.Next(state, symbol);
+    }
   }
-  void CodeZ(const int32_t* list, int coded, const int32_t*, const int32_t* mean, size_t at, int count, bool,
+
+  /// Elements `first` of the `count` from `at` on; the other residuals are set to 0.
+  void CodeZ(const int32_t* first, int number, const int32_t* index_of, const int32_t* mean, size_t at, int count,
              int32_t* residual) {
-    Round(z + at, list, coded, mean, count, residual);
-  }
-  void Round(const float* from, const int32_t* list, int coded, const int32_t* mean, int count, int32_t* residual) {
-    exact.resize(count);
+    exact.resize(std::max<size_t>(exact.size(), count));
     rounded.resize(count);
-    RoundResiduals(from, mean, count, exact.data(), rounded.data());
+    RoundResiduals(z + at, mean, count, exact.data(), rounded.data());
     std::fill_n(residual, count, 0);
-    for (int n = 0; n < coded; ++n) residual[list[n]] = rounded[list[n]];
+    for (int n = 0; n < number; ++n) {
+      const int32_t i = first[n];
+      int32_t value = rounded[i];
+      if (of_z && value != 0) value = of_z->Choose(index_of[i], value, exact[i]);
+      residual[i] = value;
+      rans.Put(model.tables[index_of[i]], value);
+    }
   }
   bool Damaged() const { return false; }
 };
 
 /// And of a decoder.
 struct EntropyModel::Reader {
-  static constexpr SharedSides shared = {};  // a matter of the encoder's
-  const std::vector<bitstream::CdfTable>& tables;
+  const ModelData& model;
+  const TrellisCode& code;
   bitstream::RansDecoder rans;
+  uint32_t state = 0;
 
   void Prefetch(size_t, int) const {}
-  void CodeY(const int32_t* list, int coded, const int32_t* index, const int32_t*, size_t, int count, bool,
+  void CodeY(const int32_t* first, int number, const int32_t* index, const int32_t*, size_t, int count,
+             int32_t* levels) {
+    std::fill_n(levels, count, 0);
+    const bitstream::CdfTable* tables = model.tables.data() + kScaleTables;
+    for (int n = 0; n < number; ++n) {
+      const int quantiser = TrellisCode::Quantiser(state);
+      const int32_t symbol = rans.Get(tables[quantiser * kScaleTables + index[first[n]]]);
+      levels[first[n]] = LevelOf(quantiser, symbol);
+      state = code.Next(state, symbol);
+    }
+  }
+  void CodeZ(const int32_t* first, int number, const int32_t* index, const int32_t*, size_t, int count,
              int32_t* residual) {
     std::fill_n(residual, count, 0);
-    for (int n = 0; n < coded; ++n) residual[list[n]] = rans.Get(tables[index[list[n]]]);
-  }
-  void CodeZ(const int32_t* list, int coded, const int32_t* index, const int32_t* mean, size_t at, int count,
-             bool on_side, int32_t* residual) {
-    CodeY(list, coded, index, mean, at, count, on_side, residual);
+    for (int n = 0; n < number; ++n) residual[first[n]] = rans.Get(model.tables[index[first[n]]]);
   }
   bool Damaged() const { return rans.damaged(); }
 };
 
-EntropyModel::EntropyModel(const ModelData& model, int quality_index, IntegerEngine engine, Quantiser quantiser,
-                           const Sharing& sharing)
-    : model_(model), tables_(TablesAtQuality(model, quality_index)) {
+EntropyModel::EntropyModel(const ModelData& model, int quality_index, int trellis_bits, IntegerEngine engine,
+                           Quantiser quantiser, const Sharing& sharing)
+    : model_(model), tables_(TablesAtQuality(model, quality_index)), code_(trellis_bits) {
   if (quantiser == Quantiser::kRateDistortion) {
-    rate_distortion_.emplace(model.tables);
-    at_sides_.emplace(model.tables, RateDistortion::kBitsPerSquaredStepAtSides);
-    if (quality_index < kFinerZ) of_z_.emplace(model.tables, RateDistortion::kBitsPerSquaredStepOfZ);
+    search_.emplace(trellis_bits, CostsOfSymbols(TablesOfY()), kBitsPerSquaredStep, WeightAtSides(quality_index));
+    if (quality_index < kFinerZ) of_z_.emplace(OfZ(model.tables), RateDistortion::kBitsPerSquaredStepOfZ);
   }
   const auto sums = std::make_shared<std::vector<Scratch<int32_t>>>(sharing.lanes);
   for (const IntegerLayer& layer : model.h_s) h_s_.emplace_back(layer, engine, sums, sharing);
@@ -148,10 +208,12 @@ EntropyModel::EntropyModel(const ModelData& model, int quality_index, IntegerEng
   }
   of_latents_ = MakeSteps(model.latent_channels, model.feature_channels, model.context, tables_.context_exponent,
                           std::move(offset), engine, sums, sharing);
+  of_latents_.unit = kLevelSixteenths;
   std::vector<int32_t> offset_of_z;
   for (int scale : tables_.z_scale) offset_of_z.push_back(-scale);
   of_hyper_latents_ = MakeSteps(model.hyper_channels, 0, model.context_z, tables_.z_exponent, std::move(offset_of_z),
                                 engine, sums, sharing);
+  of_hyper_latents_.unit = 1 << kSixteenthBits;
 }
 
 EntropyModel::Steps EntropyModel::MakeSteps(int channels, int features,
@@ -188,32 +250,21 @@ EntropyModel::Steps EntropyModel::MakeSteps(int channels, int features,
 }
 
 std::vector<uint8_t> EntropyModel::Encode(const float* y, const float* z, int h, int w, Latents* latents,
-                                          SharedSides shared) {
-  const auto pointer = [](const std::optional<RateDistortion>& choice) { return choice ? &*choice : nullptr; };
-  return Encode({y, z, model_.tables, pointer(rate_distortion_), pointer(at_sides_), pointer(of_z_), shared, rans_}, h,
-                w, latents);
-}
-
-std::vector<uint8_t> EntropyModel::EncodeNearest(const float* y, const float* z, int h, int w, Latents* latents) {
-  return Encode({y, z, model_.tables, nullptr, nullptr, nullptr, {}, rans_}, h, w, latents);
-}
-
-std::vector<uint8_t> EntropyModel::Encode(Writer writer, int h, int w, Latents* latents) {
+                                          SharedSides shared, std::vector<uint8_t>* index) {
+  if (index) index->resize(static_cast<size_t>(h) * w * model_.latent_channels);
+  Writer writer{y,     z,    model_, code_, search_ ? &*search_ : nullptr, of_z_ ? &*of_z_ : nullptr,
+                index, shared, rans_};
   rans_.Reserve(static_cast<size_t>(h) * w * model_.latent_channels);
   Code(writer, h, w, latents);
   return rans_.Finish();
 }
 
-void EntropyModel::Predict(const float* y, const float* z, int h, int w, Latents* latents, Prediction* prediction) {
-  const size_t count = static_cast<size_t>(h) * w * model_.latent_channels;
-  prediction->mean.resize(count);
-  prediction->index.resize(count);
-  Predictor predictor{y, z, prediction};
-  Code(predictor, h, w, latents);
+void EntropyModel::SetWeight(double bits_per_squared_step) {
+  if (search_) search_->SetWeight(bits_per_squared_step);
 }
 
 Status EntropyModel::Decode(const uint8_t* data, size_t size, int h, int w, Latents* latents) {
-  Reader reader{model_.tables, bitstream::RansDecoder(data, size)};
+  Reader reader{model_, code_, bitstream::RansDecoder(data, size)};
   Code(reader, h, w, latents);
   return reader.rans.Finish();
 }
@@ -234,9 +285,7 @@ void EntropyModel::Code(Coder& coder, int h, int w, Latents* latents) {
   // The steps write all of it; of a damaged tile nobody asks for it.
   latents->y_hat.resize(static_cast<size_t>(h) * w * model_.latent_channels);
   ComputeFeatures(*latents);
-  for (int k = 0; k < 4 && !coder.Damaged(); ++k) {
-    CodeStep(coder, &Coder::CodeY, of_latents_, features_.data(), k, h, w, latents->y_hat.data());
-  }
+  for (int k = 0; k < 4 && !coder.Damaged(); ++k) CodeStepOfY(coder, k, h, w, latents->y_hat.data());
 }
 
 /// From the units of z.
@@ -286,18 +335,12 @@ const uint8_t* EntropyModel::RunContext(Steps& steps, const uint8_t* first, int 
   return src;
 }
 
-template <typename Coder, typename Method>
-void EntropyModel::CodeStep(Coder& coder, Method code, Steps& steps, const uint8_t* first, int step, int h, int w,
-                            int32_t* values) {
-  const int m = steps.channels, group = m / 4, row = steps.features + 2 * m;
-  const bool seen = !steps.heads[step].empty();
-  const uint8_t* hidden = seen ? RunContext(steps, first, step, h, w) : nullptr;
-  std::array<int, 4> group_of_phase{};
-  for (int g = 0; g < 4; ++g) group_of_phase[model_.phase_order[(g + step) % 4]] = g;
-
+void EntropyModel::RunHeads(Steps& steps, const uint8_t* first, int step, int h, int w) {
+  const int group = steps.channels / 4, width = steps.width[step];
+  const uint8_t* hidden = RunContext(steps, first, step, h, w);
   // Each head sees the positions at which its group is coded, in raster order.
-  for (int phase = 0; phase < 4 && seen; ++phase) {
-    const int g = group_of_phase[phase], width = steps.width[step];
+  for (int g = 0; g < 4; ++g) {
+    const int phase = model_.phase_order[(g + step) % 4];
     const int positions = (h - (phase >> 1) + 1) / 2 * ((w - (phase & 1) + 1) / 2);
     // In rows of one length, and one primitive for it: what is beyond the last is computed and not looked at.
     const int rows = (positions - 1) / kHeadRow + 1;
@@ -311,7 +354,21 @@ void EntropyModel::CodeStep(Coder& coder, Method code, Steps& steps, const uint8
     outputs_[g].resize(static_cast<size_t>(rows) * kHeadRow * 2 * group);
     if (positions > 0) steps.heads[step][g].RunHead(gathered_.data(), rows, kHeadRow, outputs_[g].data());
   }
+}
 
+EntropyModel::Groups EntropyModel::GroupsAt(int step) const {
+  Groups group_of_phase{};
+  for (int g = 0; g < 4; ++g) group_of_phase[model_.phase_order[(g + step) % 4]] = g;
+  return group_of_phase;
+}
+
+template <typename Coder, typename Visit>
+void EntropyModel::ForPositions(Coder& coder, Steps& steps, const uint8_t* first, int step, int h, int w,
+                                int32_t* values, const Visit& visit) {
+  const int m = steps.channels, group = m / 4;
+  const bool seen = !steps.heads[step].empty();
+  if (seen) RunHeads(steps, first, step, h, w);
+  const Groups group_of_phase = GroupsAt(step);
   const std::vector<int32_t> nothing(seen ? 0 : 2 * group);
   std::array<size_t, 4> next{};
   for (int y = 0; y < h; ++y) {
@@ -320,7 +377,6 @@ void EntropyModel::CodeStep(Coder& coder, Method code, Steps& steps, const uint8
       const int32_t* head = seen ? outputs_[g].data() + next[g]++ * 2 * group : nothing.data();
       const size_t pixel = static_cast<size_t>(y) * w + x;
       const int c = g * group;
-      const size_t at = pixel * m + c;
       if (x + 1 < w) {
         const size_t following = (pixel + 1) * m + group_of_phase[PhaseOf(y, x + 1)] * group;
         coder.Prefetch(following, group);
@@ -328,12 +384,55 @@ void EntropyModel::CodeStep(Coder& coder, Method code, Steps& steps, const uint8
       }
       MeansAndIndices(head, head + group, steps.mean_of_head.data() + c, steps.index_offset.data() + c, group,
                       steps.mean.data(), steps.index.data());
-      const int coded = ListCoded(steps.index.data(), group, steps.list.data());
-      (coder.*code)(steps.list.data(), coded, steps.index.data(), steps.mean.data(), at, group,
-                    coder.shared.Touch(y, x, h, w), steps.residual.data());
-      uint8_t* units = steps.input.data() + pixel * row + steps.features + c;
-      ValuesAndUnits(steps.mean.data(), steps.residual.data(), steps.units.data() + c, group, values + at, units,
-                     units + m);
+      visit(y, x, c, ListCoded(steps.index.data(), group, steps.list.data()));
+    }
+  }
+}
+
+/// From steps.mean and .residual of a group at a position.
+void EntropyModel::Finish(Steps& steps, size_t pixel, int c, int32_t* values) {
+  const int m = steps.channels, row = steps.features + 2 * m;
+  uint8_t* units = steps.input.data() + pixel * row + steps.features + c;
+  ValuesAndUnits(steps.mean.data(), steps.residual.data(), steps.unit, steps.units.data() + c, m / 4,
+                 values + pixel * m + c, units, units + m);
+}
+
+template <typename Coder, typename Method>
+void EntropyModel::CodeStep(Coder& coder, Method code, Steps& steps, const uint8_t* first, int step, int h, int w,
+                            int32_t* values) {
+  ForPositions(coder, steps, first, step, h, w, values, [&](int y, int x, int c, int coded) {
+    const size_t pixel = static_cast<size_t>(y) * w + x;
+    (coder.*code)(steps.list.data(), coded, steps.index.data(), steps.mean.data(), pixel * steps.channels + c,
+                  steps.channels / 4, steps.residual.data());
+    Finish(steps, pixel, c, values);
+  });
+}
+
+void EntropyModel::CodeStepOfY(Reader& reader, int step, int h, int w, int32_t* values) {
+  CodeStep(reader, &Reader::CodeY, of_latents_, features_.data(), step, h, w, values);
+}
+
+/// The search wants all that a step codes, before any of it is coded.
+void EntropyModel::CodeStepOfY(Writer& writer, int step, int h, int w, int32_t* values) {
+  Steps& steps = of_latents_;
+  const int m = steps.channels, group = m / 4;
+  writer.Begin(static_cast<size_t>(h) * w * group);
+  ForPositions(writer, steps, features_.data(), step, h, w, values, [&](int y, int x, int c, int coded) {
+    const size_t at = (static_cast<size_t>(y) * w + x) * m + c;
+    writer.Gather(steps.list.data(), coded, steps.index.data(), steps.mean.data(), at,
+                  writer.shared.Touch(y, x, h, w));
+    std::copy_n(steps.mean.data(), group, values + at);
+    if (writer.index_of_all) std::copy_n(steps.index.data(), group, writer.index_of_all->data() + at);
+  });
+  writer.Search();
+  const Groups group_of_phase = GroupsAt(step);
+  for (int y = 0; y < h; ++y) {
+    for (int x = 0; x < w; ++x) {
+      const size_t pixel = static_cast<size_t>(y) * w + x;
+      const int c = group_of_phase[PhaseOf(y, x)] * group;
+      writer.CodeNext(pixel, group, steps.residual.data());
+      std::copy_n(values + pixel * m + c, group, steps.mean.data());
+      Finish(steps, pixel, c, values);
     }
   }
 }

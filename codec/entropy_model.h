@@ -16,6 +16,7 @@
 #include "codec/integer_network.h"
 #include "codec/model_data.h"
 #include "codec/rate_distortion.h"
+#include "codec/trellis.h"
 #include "lichen/status.h"
 
 namespace lichen {
@@ -25,12 +26,6 @@ struct Latents {
   int h = 0, w = 0;            // positions of y; z has ceil(h/4) x ceil(w/4)
   std::vector<int32_t> z_hat;  // [ceil(h/4)][ceil(w/4)][Z], sixteenths of a quantisation step
   std::vector<int32_t> y_hat;  // [h][w][M], likewise
-};
-
-/// What the entropy model expects of the latents of a tile, channels-last like them.
-struct Prediction {
-  std::vector<int32_t> mean;   // sixteenths of a quantisation step
-  std::vector<uint8_t> index;  // of the CDF table; 0: not coded, the latent is its mean
 };
 
 /// The sides at which a tile touches others. What is predicted there has less to go by.
@@ -45,23 +40,23 @@ struct SharedSides {
 /// Codes tiles of one quality. Not for use by two threads at once: it holds scratch memory.
 class EntropyModel {
  public:
+  /// kNearest: of y the nearest level that the trellis leaves open, symbol by symbol; kRateDistortion: the best path
+  /// through it, and z by its rate, too.
   enum class Quantiser { kNearest, kRateDistortion };
 
-  /// Borrows `model`. quantiser: for Encode; sharing: of the networks' work. REQUIRES: 0 <= quality_index <=
-  /// kMaxQualityIndex
-  EntropyModel(const ModelData& model, int quality_index, IntegerEngine engine,
+  /// Borrows `model`. trellis_bits: of HEAD; quantiser: for Encode; sharing: of the networks' work. REQUIRES: 0 <=
+  /// quality_index <= kMaxQualityIndex, kLeastTrellisBits <= trellis_bits <= kMostTrellisBits
+  EntropyModel(const ModelData& model, int quality_index, int trellis_bits, IntegerEngine engine,
                Quantiser quantiser = Quantiser::kNearest, const Sharing& sharing = {});
 
   /// y: [h][w][M] in quantisation steps; z: [ceil(h/4)][ceil(w/4)][Z] likewise. Returns the tile's bytes; `latents` is
-  /// set to what a decoder will get from them. shared: along these sides rate-distortion optimised quantisation
-  /// spares the picture more
-  std::vector<uint8_t> Encode(const float* y, const float* z, int h, int w, Latents* latents, SharedSides shared = {});
+  /// set to what a decoder will get from them. shared: along these sides the search spares the picture more; index: null,
+  /// or takes the index of each latent's table, 0 where it is not coded
+  std::vector<uint8_t> Encode(const float* y, const float* z, int h, int w, Latents* latents, SharedSides shared = {},
+                              std::vector<uint8_t>* index = nullptr);
 
-  /// The same for the nearest residuals, whatever the constructor's quantiser.
-  std::vector<uint8_t> EncodeNearest(const float* y, const float* z, int h, int w, Latents* latents);
-
-  /// What EncodeNearest would code the same latents with, and what they would become. y, z, h, w: as for Encode
-  void Predict(const float* y, const float* z, int h, int w, Latents* latents, Prediction* prediction);
+  /// Bits that one squared quantisation step of y's error is worth to the search from now on.
+  void SetWeight(double bits_per_squared_step);
 
   /// errors: kDamaged
   Status Decode(const uint8_t* data, size_t size, int h, int w, Latents* latents);
@@ -69,10 +64,9 @@ class EntropyModel {
  private:
   struct Writer;
   struct Reader;
-  struct Predictor;
-  std::vector<uint8_t> Encode(Writer writer, int h, int w, Latents* latents);
   template <typename Coder>
   void Code(Coder& coder, int h, int w, Latents* latents);
+  const bitstream::CdfTable* TablesOfY() const { return model_.tables.data() + kScaleTables; }
   void ComputeFeatures(const Latents& latents);
 
   /// What the four steps of y, or of z, go by and leave behind.
@@ -86,19 +80,34 @@ class EntropyModel {
     std::vector<int32_t> index_offset;
     std::vector<uint8_t> input;  // [h][w][features + 2 channels]: features, then units, positive and negative parts
     std::vector<int32_t> mean, index, list, residual;  // of a group at one position
+    int32_t unit = 0;                                  // of residuals: sixteenths
   };
   /// offset: of indices, in sixteenths, by channel
   Steps MakeSteps(int channels, int features, const std::array<std::vector<IntegerLayer>, 4>& networks,
                   const std::vector<int>& exponents, std::vector<int32_t> offset, IntegerEngine engine,
                   const IntegerConvolution::Sums& sums, const Sharing& sharing) const;
   const uint8_t* RunContext(Steps& steps, const uint8_t* first, int step, int h, int w);
-  /// Codes a step of h x w positions by `code`, a member of Coder. first: what the first step's network sees
+  void RunHeads(Steps& steps, const uint8_t* first, int step, int h, int w);
+  using Groups = std::array<int, 4>;  // by phase
+  Groups GroupsAt(int step) const;
+  /// Visits the positions of a step in raster order: visit(y, x, c, coded), c being the first channel of the group that
+  /// the step codes there, and `coded` the number of its elements that are; steps.mean, .index and .list are set.
+  /// first: what the first step's network sees
+  template <typename Coder, typename Visit>
+  void ForPositions(Coder& coder, Steps& steps, const uint8_t* first, int step, int h, int w, int32_t* values,
+                    const Visit& visit);
+  /// Codes a step of h x w positions by `code`, a member of Coder.
   template <typename Coder, typename Method>
   void CodeStep(Coder& coder, Method code, Steps& steps, const uint8_t* first, int step, int h, int w, int32_t* values);
+  void CodeStepOfY(Reader& reader, int step, int h, int w, int32_t* values);
+  void CodeStepOfY(Writer& writer, int step, int h, int w, int32_t* values);
+  void Finish(Steps& steps, size_t pixel, int c, int32_t* values);
 
   const ModelData& model_;
   QualityTables tables_;
-  std::optional<RateDistortion> rate_distortion_, at_sides_, of_z_;
+  TrellisCode code_;
+  std::optional<TrellisSearch> search_;
+  std::optional<RateDistortion> of_z_;
   std::vector<IntegerConvolution> h_s_;
   Steps of_latents_, of_hyper_latents_;
 

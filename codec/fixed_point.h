@@ -24,6 +24,7 @@ inline constexpr int kMeanHeadBits = 8;   // a mean head gives 1/256 of a contex
 inline constexpr int kSixteenthBits = 4;  // means and y_hat count 1/16 of a quantisation step
 inline constexpr int kResidualLimit = 1 << 14;
 inline constexpr int kScaleTables = 64;
+inline constexpr int kTableSets = 3;
 
 /// floor(v / 2^shift + 1/2) for shift >= 1; v itself for 0.
 inline int64_t RoundingShift(int64_t v, int shift) {

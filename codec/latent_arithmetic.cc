@@ -46,10 +46,10 @@ void RoundResidualsLoop(const float* __restrict y, const int32_t* __restrict mea
 }
 
 LICHEN_VECTORISED_FINITE
-void ValuesAndUnitsLoop(const int32_t* __restrict mean, const int32_t* __restrict residual, const double* __restrict factor,
-                    int count, int32_t* __restrict value, uint8_t* __restrict positive, uint8_t* __restrict negative) {
+void ValuesAndUnitsLoop(const int32_t* __restrict mean, const int32_t* __restrict residual, int32_t unit,
+                        const double* __restrict factor, int count, int32_t* __restrict value, uint8_t* __restrict positive, uint8_t* __restrict negative) {
   for (int i = 0; i < count; ++i) {
-    value[i] = mean[i] + residual[i] * (1 << kSixteenthBits);
+    value[i] = mean[i] + residual[i] * unit;
     double v = value[i] * factor[i] + 0.5;
     v = v > -kActivationMax ? v : -kActivationMax;
     v = v < kActivationMax ? v : kActivationMax;
@@ -83,9 +83,9 @@ void RoundResiduals(const float* y, const int32_t* mean, int count, float* exact
   RoundResidualsLoop(y, mean, count, exact, residual);
 }
 
-void ValuesAndUnits(const int32_t* mean, const int32_t* residual, const double* factor, int count, int32_t* value,
+void ValuesAndUnits(const int32_t* mean, const int32_t* residual, int32_t unit, const double* factor, int count, int32_t* value,
                     uint8_t* positive, uint8_t* negative) {
-  ValuesAndUnitsLoop(mean, residual, factor, count, value, positive, negative);
+  ValuesAndUnitsLoop(mean, residual, unit, factor, count, value, positive, negative);
 }
 
 void RequantiseHead(const int32_t* acc, const int32_t* bias, const double* scale, int count, int32_t* dst) {

@@ -24,9 +24,9 @@ void MeansAndIndices(const int32_t* means, const int32_t* scales, const double* 
 /// broken encoder network could give, counts as 0. mean: sixteenths
 void RoundResiduals(const float* y, const int32_t* mean, int count, float* exact, int32_t* residual);
 
-/// value = mean + 16 * residual, and its context units as two activations, of which one is 0.
+/// value = mean + unit * residual, and its context units as two activations, of which one is 0.
 /// factor: Exp2Multiplier::AsFloat() of each channel; positive, negative: 0..127
-void ValuesAndUnits(const int32_t* mean, const int32_t* residual, const double* factor, int count, int32_t* value,
+void ValuesAndUnits(const int32_t* mean, const int32_t* residual, int32_t unit, const double* factor, int count, int32_t* value,
                     uint8_t* positive, uint8_t* negative);
 
 /// floor((acc + bias) * scale + 1/2) within +-kHeadLimit. |acc + bias| < 2^24; scale: a multiplier below 2^15 over 2^1

@@ -345,14 +345,14 @@ std::vector<int16_t> Exponents(const Section& section, const char* name, int cha
 }
 
 std::vector<bitstream::CdfTable> ParseTables(const Section& section) {
-  const std::vector<uint16_t> radius = section.UnsignedShorts("tables.radius", kScaleTables);
-  const std::vector<uint16_t> escape = section.UnsignedShorts("tables.escape", kScaleTables);
+  const std::vector<uint16_t> radius = section.UnsignedShorts("tables.radius", kTableSets * kScaleTables);
+  const std::vector<uint16_t> escape = section.UnsignedShorts("tables.escape", kTableSets * kScaleTables);
   size_t count = 0;
   for (uint16_t r : radius) count += size_t{r} + 1;
   const std::vector<uint16_t> frequency = section.UnsignedShorts("tables.frequency", count);
   std::vector<bitstream::CdfTable> tables;
   size_t begin = 0;
-  for (int i = 0; i < kScaleTables; ++i) {
+  for (int i = 0; i < kTableSets * kScaleTables; ++i) {
     const size_t size = size_t{radius[i]} + 1;
     const auto first = frequency.begin() + static_cast<std::ptrdiff_t>(begin);
     tables.push_back(

@@ -81,7 +81,7 @@ struct ModelData {
   std::vector<int16_t> inverse_gain_y;      // [anchor][M]: log2 of the quantisation step, in 1/2048 octaves
   std::vector<int16_t> z_exponent;          // [anchor][Z]: log2 of context units per step of z
   std::vector<int16_t> z_scale;             // [anchor][Z]: sixteenths of a scale index
-  std::vector<bitstream::CdfTable> tables;  // [64]
+  std::vector<bitstream::CdfTable> tables;  // [3][64]: of z, and of quantiser 0 and 1 of y
   PostFilterData post_filter;
 
   // Encoder section.

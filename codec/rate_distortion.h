@@ -2,7 +2,7 @@
 #ifndef LICHEN_CODEC_RATE_DISTORTION_H_
 #define LICHEN_CODEC_RATE_DISTORTION_H_
 
-// Rate-distortion optimised quantisation of residuals. A choice of the encoder: any decoder takes either.
+// Rate-distortion optimised quantisation of z's residuals; y has a trellis (trellis.h). A choice of the encoder: any decoder takes either.
 
 #include <cstdint>
 #include <vector>
@@ -15,21 +15,13 @@ namespace lichen {
 /// Immutable once built.
 class RateDistortion {
  public:
-  /// Bits that one squared quantisation step of error is worth, for all channels and qualities: the best of several on
-  /// photographs that no model was trained on. Weights by channel, measured through g_s, were no better
-  /// (training/LOG.md).
-  static constexpr double kBitsPerSquaredStep = 28;
-  /// The same along sides of tiles that touch others: latents there are predicted from less, which would show as a
-  /// loss of up to 0.05 dB.
-  static constexpr double kBitsPerSquaredStepAtSides = 30.5;
-
-  /// Likewise of z. What a step of it does to y is not that simple, but at low qualities z is up to a fifth of the
-  /// bits.
+  /// Bits that one squared quantisation step of z's error is worth. What a step of it does to y is not that simple, but
+  /// at low qualities z is up to a fifth of the bits.
   static constexpr double kBitsPerSquaredStepOfZ = 24;
 
   /// Borrows nothing. tables: of the model, by scale index
   explicit RateDistortion(const std::vector<bitstream::CdfTable>& tables,
-                          double bits_per_squared_step = kBitsPerSquaredStep);
+                          double bits_per_squared_step = kBitsPerSquaredStepOfZ);
 
   /// The residual to code in place of `rounded`, the nearest to `exact`: that, or its neighbour towards 0.
   /// REQUIRES: table is an index of the constructor's tables

@@ -11,26 +11,24 @@ namespace lichen {
 namespace {
 
 constexpr float kSixteenths = 1 << kSixteenthBits;
-constexpr float kDeviationUnits = 256;  // a quantisation step
-// Where quantisation did not choose the nearest, refinement begins on the chosen side of the middle. By experiment.
-constexpr float kNotNearest = 0.2f;
+constexpr float kDeviationUnits = 64;  // a quantisation step
 
-/// What refinement begins at, less what decoders get.
+/// What g_a gives, less what decoders get.
 int8_t Deviation(float y, float y_hat) {
-  const float beyond = y - y_hat;  // a broken encoder network could give a NaN
-  const float kept = std::fabs(beyond) < 0.5f ? beyond : (beyond < 0 ? -kNotNearest : kNotNearest);
-  return static_cast<int8_t>(std::min(std::lround(kept * kDeviationUnits), 127L));
+  const float units = (y - y_hat) * kDeviationUnits;
+  if (!(std::fabs(units) < 127)) return static_cast<int8_t>(units < 0 ? -127 : units > 0 ? 127 : 0);  // or a NaN
+  return static_cast<int8_t>(std::lround(units));
 }
 
 }  // namespace
 
-RefinedTiles::RefinedTiles(const ModelData& model, const TileGrid& grid, int quality_index, int iterations,
-                           Workers& workers)
+RefinedTiles::RefinedTiles(const ModelData& model, const TileGrid& grid, const bitstream::Header& header,
+                           int iterations, Workers& workers)
     : grid_(grid),
       channels_(model.latent_channels),
-      gain_(TablesAtQuality(model, quality_index).gain_y),
-      encoder_(model, quality_index, EntropyModel::Quantiser::kRateDistortion, workers, 1),
-      refinement_(model, quality_index, iterations, workers) {}
+      gain_(TablesAtQuality(model, static_cast<int>(header.quality_index)).gain_y),
+      encoder_(model, header, workers, 1),
+      refinement_(model, static_cast<int>(header.quality_index), iterations, workers) {}
 
 Status RefinedTiles::EncodeUsual(const RefinementCanvas& picture) {
   deviations_.Reserve(static_cast<size_t>(grid_.height()) * grid_.width() * channels_);
@@ -109,14 +107,14 @@ Result<std::vector<uint8_t>> RefinedTiles::Refine(const RefinementCanvas& pictur
   });
   z_.clear();
   for (int32_t v : usual.z_hat) z_.push_back(static_cast<float>(v) / kSixteenths);
-  LICHEN_RETURN_IF_ERROR(refinement_.Run(picture, tile, encoder_.entropy_model(), y, z_.data(), report));
-  std::vector<uint8_t> refined = encoder_.entropy_model().EncodeNearest(y, z_.data(), h, w, &latents_);
-  LICHEN_ASSIGN_OR_RETURN(const double error, refinement_.ErrorOf(picture, tile, &latents_));
-  const auto bits = [](const std::vector<uint8_t>& bytes) { return 8 * static_cast<double>(bytes.size()); };
-  last_is_refined_ = bits(refined) + error < bits(usual.bytes) + usual_error;
-  if (!last_is_refined_) return usual.bytes;
+  LICHEN_ASSIGN_OR_RETURN(std::optional<CodedTile> refined,
+                          refinement_.Run(picture, tile, encoder_.entropy_model(), y, z_.data(), report,
+                                          usual.bytes.size(), usual_error));
+  last_is_refined_ = refined.has_value();
+  if (!refined) return usual.bytes;
+  latents_ = std::move(refined->latents);
   Show(latents_, picture, tile);
-  return refined;
+  return std::move(refined->bytes);
 }
 
 /// Other tiles see what a decoder will get.

@@ -20,7 +20,8 @@ namespace lichen {
 class RefinedTiles {
  public:
   /// Borrows everything. REQUIRES: as Refinement
-  RefinedTiles(const ModelData& model, const TileGrid& grid, int quality_index, int iterations, Workers& workers);
+  RefinedTiles(const ModelData& model, const TileGrid& grid, const bitstream::Header& header, int iterations,
+               Workers& workers);
 
   /// First, what effort 1 gives. picture: y: [grid height][grid width][M], as g_a gives them; what decoders get
   /// replaces them. errors: kOutOfMemory, kInternal

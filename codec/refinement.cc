@@ -8,7 +8,6 @@
 #include <numeric>
 
 #include "codec/fixed_point.h"
-#include "codec/rate_distortion.h"
 
 namespace lichen {
 namespace {
@@ -18,18 +17,21 @@ namespace {
 constexpr int kMargin = 4, kErrorMargin = 2;
 
 constexpr float kSixteenth = 1.0f / (1 << kSixteenthBits);
-constexpr int kLargest = 120;      // magnitude of residuals whose bits are in the table
-constexpr int kPredictEvery = 10;  // iterations
 
 // By experiment on validation pictures (training/LOG.md).
-constexpr double kRate = 0.03, kRateIterations = 50;        // steps per iteration, for so many of them
-constexpr double kFirstTemperature = 1.5, kCooling = 2.75;  // the last is the first / e^kCooling
-constexpr double kMomentum = 0.9, kSquares = 0.999;         // of Adam, Kingma and Ba 2014 (arXiv:1412.6980)
-constexpr float kEdge = 1e-4f;                              // distance kept from values that can be coded
-
-// Along sides that touch other tiles rates weigh less, as much as in quantisation without refinement.
-constexpr auto kRateAtSides =
-    static_cast<float>(RateDistortion::kBitsPerSquaredStep / RateDistortion::kBitsPerSquaredStepAtSides);
+constexpr double kBitsPerSquaredStep = 8.5;  // W
+constexpr double kErrorWeight = 1.25;       // of the error, over what training took it for
+/// Of the way, from the first iteration to the last; how much of a move goes on in the next; and for how many of the last
+/// iterations each context step but the last stands still.
+struct Pace {
+  double first, last;
+  float momentum;
+  int frozen;
+};
+Pace PaceOf(int iterations) {
+  if (iterations < 24) return {0.4, 0.1, 0, 0};
+  return {0.15, 0.03, 0.5f, iterations / 6};
+}
 
 /// lambda of the model's training, from quality 0 to 1: what the mean squared error of samples from 0 to 255 weighs
 /// against bits per pixel.
@@ -41,16 +43,6 @@ double LambdaAt(int quality_index) {
 /// What a decoder shows of x_hat, less what it should.
 float ErrorAt(float x_hat, uint16_t sample) {
   return std::min(std::max(x_hat + 0.5f, 0.0f), 1.0f) - static_cast<float>(sample) * (1.0f / 65535);
-}
-
-/// Logistic noise, the same for the same arguments. By the finaliser of SplitMix64.
-float LogisticNoise(uint32_t at, int iteration) {
-  uint64_t v = (uint64_t{at} << 24) + static_cast<uint64_t>(iteration) + 0x9e3779b97f4a7c15;
-  v = (v ^ (v >> 30)) * 0xbf58476d1ce4e5b9;
-  v = (v ^ (v >> 27)) * 0x94d049bb133111eb;
-  v ^= v >> 31;
-  const float u = (static_cast<float>(v >> 41) + 0.5f) * (1.0f / (1 << 23));
-  return std::log(u / (1 - u));
 }
 
 }  // namespace
@@ -93,60 +85,65 @@ Refinement::Refinement(const ModelData& model, int quality_index, int iterations
       iterations_(iterations),
       tables_(TablesAtQuality(model, quality_index)),
       bits_per_squared_error_(LambdaAt(quality_index) * 255 * 255 / 3),
-      g_s_(model.g_s, quality_index, FastestPrecision(), workers) {
-  for (const bitstream::CdfTable& table : model.tables) {
-    for (int r = 0; r <= kLargest; ++r) {
-      const bool escaped = r > table.radius();
-      const uint32_t symbol = escaped ? table.escape_index() : static_cast<uint32_t>(r + table.radius());
-      const double bits = bitstream::kProbabilityBits - std::log2(table.frequency(symbol));
-      bits_.push_back(static_cast<float>(bits + (escaped ? 2 * std::log2(r - table.radius()) + 1 : 0)));
-    }
-  }
-}
+      g_s_(model.g_s, quality_index, FastestPrecision(), workers) {}
 
-float Refinement::Bits(int table, int residual) const {
-  return bits_[static_cast<size_t>(table) * (kLargest + 1) + std::min(std::abs(residual), kLargest)];
-}
-
-Status Refinement::Run(const RefinementCanvas& canvas, const RefinementTile& tile, EntropyModel& entropy_model,
-                       float* y, const float* z, const std::function<Status(double)>& report) {
+Result<std::optional<CodedTile>> Refinement::Run(const RefinementCanvas& canvas, const RefinementTile& tile,
+                                                 EntropyModel& entropy_model, float* y, const float* z,
+                                                 const std::function<Status(double)>& report, size_t usual_bytes,
+                                                 double usual_error) {
   const Window window(canvas, tile);
   ShowSurroundings(canvas, window);
-  const size_t latents = static_cast<size_t>(tile.rows.size()) * tile.columns.size() * model_.latent_channels;
-  momentum_.assign(latents, 0.0f);
-  square_.assign(latents, 0.0f);
-  const double rate = kRate * std::sqrt(kRateIterations / iterations_);
-  for (int i = 0; i < iterations_; ++i) {
+  entropy_model.SetWeight(kBitsPerSquaredStep);
+  const Pace pace = PaceOf(iterations_);
+  const size_t count = static_cast<size_t>(tile.rows.size()) * tile.columns.size() * model_.latent_channels;
+  std::fill_n(velocity_.Reserve(count), count, 0.0f);
+  best_y_.Reserve(count);
+  std::optional<CodedTile> best;
+  const auto cost = [](size_t bytes, double error, double weight) {
+    return 8 * static_cast<double>(bytes) + weight * error;
+  };
+  const double usual = cost(usual_bytes, usual_error, 1);
+  double least = cost(usual_bytes, usual_error, kErrorWeight);
+  int first_moving = 0;  // step
+  for (int i = 0;; ++i) {
     const double share = static_cast<double>(i) / iterations_;
     if (report) LICHEN_RETURN_IF_ERROR(report(share));
-    if (i % kPredictEvery == 0) Predict(entropy_model, y, z, window);
-    Mix(y, i, kFirstTemperature * std::exp(-kCooling * share));
+    coded_.bytes =
+        entropy_model.Encode(y, z, tile.rows.size(), tile.columns.size(), &coded_.latents, tile.shared, &index_);
+    Show(coded_.latents, window);
     LICHEN_ASSIGN_OR_RETURN(const float* x_hat, g_s_.Run(y_hat_.data(), window.rows.size(), window.columns.size()));
-    ErrorGradient(canvas, window, Filtered(x_hat, window), g_s_.Gradient());
+    const float* shown = Filtered(x_hat, window);
+    const double error = Error(canvas, window, shown), weighed = cost(coded_.bytes.size(), error, kErrorWeight);
+    if (weighed < least && cost(coded_.bytes.size(), error, 1) <= usual) {
+      least = weighed;
+      best = coded_;
+      std::copy_n(y, count, best_y_.data());
+    }
+    if (i == iterations_) return best;
+    ErrorGradient(canvas, window, shown, g_s_.Gradient());
     LICHEN_ASSIGN_OR_RETURN(const float* gradient, g_s_.Back());
-    Descend(gradient, i, rate * std::min(1.0, 2 * (1 - share) + 0.02), y);
+    Move(gradient, window, static_cast<float>(pace.first * std::pow(pace.last / pace.first, share)), first_moving, y);
+    if (pace.frozen > 0 && best && first_moving < 3 && iterations_ - i - 1 == (3 - first_moving) * pace.frozen) {
+      Freeze(first_moving++, best_y_.data(), y);
+    }
   }
-  return Status();
 }
 
 Result<double> Refinement::ErrorOf(const RefinementCanvas& canvas, const RefinementTile& tile, const Latents* latents) {
   const Window window(canvas, tile);
   ShowSurroundings(canvas, window);
-  const int m = model_.latent_channels;
-  for (int v = 0; latents && v < latents->h; ++v) {
-    const int32_t* from = latents->y_hat.data() + static_cast<size_t>(v) * latents->w * m;
-    float* to = y_hat_.data() + window.Position(v, 0) * m;
-    for (int i = 0; i < latents->w * m; ++i) {
-      to[i] = static_cast<float>(from[i]) * kSixteenth * tables_.inverse_gain_y[i % m];
-    }
-  }
+  if (latents) Show(*latents, window);
   LICHEN_ASSIGN_OR_RETURN(const float* x_hat, g_s_.Run(y_hat_.data(), window.rows.size(), window.columns.size()));
-  x_hat = Filtered(x_hat, window);
+  return Error(canvas, window, Filtered(x_hat, window));
+}
+
+/// Of what is shown, in bits.
+double Refinement::Error(const RefinementCanvas& canvas, const Window& window, const float* shown) {
   std::vector<double> sums(window.error_rows.size());  // by row, for the same total on any number of threads
   workers_.ForRanges(sums.size(), 16, [&](size_t first, size_t last) {
     for (size_t n = first; n < last; ++n) {
       const int v = window.error_rows.begin + static_cast<int>(n);
-      const float* row = x_hat + v * window.RowSamples();
+      const float* row = shown + v * window.RowSamples();
       const uint16_t* samples = window.Samples(canvas, v);
       for (int i = window.error_columns.begin * 3; i < window.error_columns.end * 3; ++i) {
         const float error = ErrorAt(row[i], samples[i]);
@@ -155,6 +152,20 @@ Result<double> Refinement::ErrorOf(const RefinementCanvas& canvas, const Refinem
     }
   });
   return bits_per_squared_error_ * std::accumulate(sums.begin(), sums.end(), 0.0);
+}
+
+/// The tile's latents.
+void Refinement::Show(const Latents& latents, const Window& window) {
+  const int m = model_.latent_channels;
+  workers_.ForRanges(latents.h, 1, [&](size_t first, size_t last) {
+    for (size_t v = first; v < last; ++v) {
+      const int32_t* from = latents.y_hat.data() + v * latents.w * m;
+      float* to = y_hat_.data() + window.Position(static_cast<int>(v), 0) * m;
+      for (int u = 0; u < latents.w; ++u, from += m, to += m) {
+        for (int c = 0; c < m; ++c) to[c] = static_cast<float>(from[c]) * kSixteenth * tables_.inverse_gain_y[c];
+      }
+    }
+  });
 }
 
 /// All of the window's latents as the canvas has them.
@@ -172,50 +183,6 @@ void Refinement::ShowSurroundings(const RefinementCanvas& canvas, const Window& 
   }
 }
 
-/// Means and tables for y; what is not coded becomes its mean.
-void Refinement::Predict(EntropyModel& entropy_model, const float* y, const float* z, const Window& window) {
-  const int h = window.tile.rows.size(), w = window.tile.columns.size(), m = model_.latent_channels;
-  entropy_model.Predict(y, z, h, w, &latents_, &prediction_);
-  coded_.clear();
-  for (int v = 0; v < h; ++v) {
-    for (int u = 0; u < w; ++u) {
-      const float rate_weight = window.tile.shared.Touch(v, u, h, w) ? kRateAtSides : 1.0f;
-      const size_t first = (static_cast<size_t>(v) * w + u) * m, in_window = window.Position(v, u) * m;
-      for (int c = 0; c < m; ++c) {
-        const float mean = static_cast<float>(prediction_.mean[first + c]) * kSixteenth;
-        const uint8_t index = prediction_.index[first + c];
-        if (index == 0) {
-          y_hat_.data()[in_window + c] = mean * tables_.inverse_gain_y[c];
-        } else {
-          coded_.push_back(
-              {static_cast<uint32_t>(first + c), static_cast<uint32_t>(in_window + c), mean, rate_weight, index, 0, 0});
-        }
-      }
-    }
-  }
-}
-
-/// Random mixes of the two values next to each latent.
-void Refinement::Mix(const float* y, int iteration, double temperature) {
-  const int m = model_.latent_channels;
-  const auto cold = static_cast<float>(1 / temperature);
-  workers_.ForRanges(coded_.size(), 1 << 10, [&](size_t begin, size_t end) {
-    for (size_t i = begin; i < end; ++i) {
-      Coded& latent = coded_[i];
-      const float exact = y[latent.at] - latent.mean, lower = std::floor(exact);
-      const float p = std::min(std::max(exact - lower, kEdge), 1 - kEdge), q = 1 - p;
-      // atanh(p) - atanh(q), and its derivative
-      const float logit = 0.5f * std::log((1 + p) * p / (q * (1 + q)));
-      const float logit_slope = 1 / (q * (1 + p)) + 1 / (p * (1 + q));
-      const float mix = 1 / (1 + std::exp(-(logit * cold + LogisticNoise(latent.at, iteration)) * cold));
-      latent.slope = mix * (1 - mix) * logit_slope * cold * cold;
-      const int residual = static_cast<int>(lower);
-      latent.rate_slope = latent.rate_weight * (Bits(latent.index, residual + 1) - Bits(latent.index, residual));
-      y_hat_.data()[latent.in_window] = (lower + mix + latent.mean) * tables_.inverse_gain_y[latent.at % m];
-    }
-  });
-}
-
 /// What decoders show of a window. Valid until the next call; x_hat itself without a post-filter.
 const float* Refinement::Filtered(const float* x_hat, const Window& window) {
   if (!post_filter_) return x_hat;
@@ -229,7 +196,7 @@ void Refinement::ErrorGradient(const RefinementCanvas& canvas, const Window& win
                                float* gradient) {
   const size_t row = window.RowSamples(), begin = size_t{3} * window.error_columns.begin,
                end = size_t{3} * window.error_columns.end;
-  const auto factor = static_cast<float>(2 * bits_per_squared_error_);
+  const auto factor = static_cast<float>(2 * kErrorWeight * bits_per_squared_error_);
   workers_.ForRanges(window.rows.size() * kLatentPixels, 16, [&](size_t first, size_t last) {
     for (size_t v = first; v < last; ++v) {
       const float* from = shown + v * row;
@@ -247,21 +214,52 @@ void Refinement::ErrorGradient(const RefinementCanvas& canvas, const Window& win
   });
 }
 
-/// One step of Adam. gradient: of the error by the window's latents, as g_s takes them
-void Refinement::Descend(const float* gradient, int iteration, double rate, float* y) {
+/// The context step that codes a latent of the tile.
+int Refinement::StepOf(int v, int u, int channel) const {
+  const int phase = (v & 1) * 2 + (u & 1), group = channel / (model_.latent_channels / 4);
+  int step = 0;
+  while (model_.phase_order[(group + step) % 4] != phase) ++step;
+  return step;
+}
+
+/// From now on what a step aims at is that of the best.
+void Refinement::Freeze(int step, const float* best, float* y) {
   const int m = model_.latent_channels;
-  const auto step = static_cast<float>(rate / (1 - std::pow(kMomentum, iteration + 1)));
-  const auto square_factor = static_cast<float>(1 / (1 - std::pow(kSquares, iteration + 1)));
-  workers_.ForRanges(coded_.size(), 1 << 10, [&](size_t begin, size_t end) {
-    for (size_t i = begin; i < end; ++i) {
-      const Coded& latent = coded_[i];
-      const float error_slope = gradient[latent.in_window] * tables_.inverse_gain_y[latent.at % m];
-      const float g = (error_slope + latent.rate_slope) * latent.slope;
-      if (!(std::fabs(g) < 1e30f)) continue;  // a broken g_s
-      float &momentum = momentum_[latent.at], &square = square_[latent.at];
-      momentum += static_cast<float>(1 - kMomentum) * (g - momentum);
-      square += static_cast<float>(1 - kSquares) * (g * g - square);
-      y[latent.at] -= step * momentum / (std::sqrt(square * square_factor) + 1e-8f);
+  for (int v = 0; v < coded_.latents.h; ++v) {
+    for (int u = 0; u < coded_.latents.w; ++u, best += m, y += m) {
+      for (int c = 0; c < m; ++c) {
+        if (StepOf(v, u, c) == step) y[c] = best[c];
+      }
+    }
+  }
+}
+
+/// y, as far as it was coded, a part of the way to where the error would be least.
+/// gradient: of the error by the window's latents, as g_s takes them
+void Refinement::Move(const float* gradient, const Window& window, float part, int first_moving, float* y) {
+  const int m = model_.latent_channels, group = m / 4, w = coded_.latents.w;
+  constexpr auto kHalfCurvature = static_cast<float>(1 / (2 * kBitsPerSquaredStep));
+  const float momentum = PaceOf(iterations_).momentum;
+  workers_.ForRanges(coded_.latents.h, 1, [&](size_t first, size_t last) {
+    for (size_t v = first; v < last; ++v) {
+      for (int u = 0; u < w; ++u) {
+        const size_t at = (v * w + u) * m;
+        const float* g = gradient + window.Position(static_cast<int>(v), u) * m;
+        for (int c = 0; c < m; ++c) {
+          if (c % group == 0 && StepOf(static_cast<int>(v), u, c) < first_moving) {
+            c += group - 1;
+            continue;
+          }
+          float& velocity = velocity_.data()[at + c];
+          velocity *= momentum;
+          if (index_[at + c] != 0) {
+            const float y_hat = static_cast<float>(coded_.latents.y_hat[at + c]) * kSixteenth;
+            const float move = part * (y_hat - g[c] * tables_.inverse_gain_y[c] * kHalfCurvature - y[at + c]);
+            velocity += std::fabs(move) < 1e4f ? move : 0;  // else of a broken g_s
+            y[at + c] += velocity;
+          }
+        }
+      }
     }
   });
 }
@@ -269,11 +267,11 @@ void Refinement::Descend(const float* gradient, int iteration, double rate, floa
 uint64_t Refinement::Memory(const ModelData& model, int h, int w, TransformPrecision precision) {
   const uint64_t window_h = h + 2 * kMargin, window_w = w + 2 * kMargin, m = model.latent_channels;
   const uint64_t latents = uint64_t(h) * w * m, in_window = window_h * window_w * m;
-  // y_hat of the entropy model, means, indices, momentum, squares, and the list of those that are coded
+  // y_hat of the entropy model, that of the best, indices, velocities, y of the best
   return SynthesisGradient::Memory(model.g_s, model.latent_channels, static_cast<int>(window_h),
                                    static_cast<int>(window_w), precision) +
          PostFilter::Memory(static_cast<int>(window_h) * kLatentPixels, static_cast<int>(window_w) * kLatentPixels, 1) +
-         in_window * sizeof(float) + latents * (4 + 4 + 1 + 4 + 4 + 2 * sizeof(Coded));
+         in_window * sizeof(float) + latents * (4 + 4 + 1 + 4 + 4);
 }
 
 }  // namespace lichen

@@ -2,14 +2,19 @@
 #ifndef LICHEN_CODEC_REFINEMENT_H_
 #define LICHEN_CODEC_REFINEMENT_H_
 
-// Latents that cost less than those of g_a, for one picture: found by descent on the rate and the error that decoding
-// them gives. A choice of the encoder: decoders do not know of it.
+// Latents that cost less than those of g_a, for one picture: found by descent on the error that decoding them gives. A
+// choice of the encoder: decoders do not know of it.
 //
-// Stochastic Gumbel annealing, Yang, Bamler, Mandt, "Improving Inference for Neural Image Compression", NeurIPS 2020
-// (arXiv:2006.04240). A latent lies between two values that can be coded; descent moves the probability of the upper
-// one, g_s gets a random mix of both, and the mix becomes a choice as the temperature falls. Here the rate of a mix is
-// the mix of the rates of both by the CDF tables, and means and scales, which latents predict for each other, are found
-// anew every few iterations and count as fixed in between.
+// Each iteration codes the tile, decodes it, and asks how its error changes with each latent. Where y_hat is what was
+// coded, g that slope and W the bits that a squared step is worth to the trellis' search, what is coded next aims a part
+// of the way from y to
+//
+//   y_hat - g / 2W
+//
+// where the error would be least if it were W (y - y_hat)^2 and latents did not overlap. As all of them move at once,
+// the part is small; what the trellis rounded away comes back in y bit by bit. The best of all iterations stays. Towards
+// the end of many iterations one context step after the other stops moving, at the best so far: what comes after it
+// makes up for its errors.
 
 #include <cstdint>
 #include <functional>
@@ -41,6 +46,12 @@ struct RefinementTile {
   SharedSides shared;
 };
 
+/// What a tile was coded as.
+struct CodedTile {
+  std::vector<uint8_t> bytes;
+  Latents latents;
+};
+
 class Refinement {
  public:
   /// Borrows `model`, with g_s, and `workers`. REQUIRES: SynthesisGradient::Supports(model.g_s), iterations > 0
@@ -49,16 +60,19 @@ class Refinement {
   /// From now on errors are those behind a post-filter. weights: of PostFilterWeights
   void UsePostFilter(std::vector<float> weights) { post_filter_.emplace(std::move(weights), workers_); }
 
-  /// Refines the latents of a tile, for which the nearest residuals will be coded.
+  /// Refines a tile.
   ///
-  /// entropy_model  of the same model and quality
-  /// y              [rows][columns][M] of the tile, in quantisation steps: taken, as what it begins at, and given
-  /// z              of the tile, in quantisation steps; remains as it is
+  /// entropy_model  of the same model and quality, which searches
+  /// y              [rows][columns][M] of the tile, in quantisation steps: what the first iteration aims at; changes
+  /// z              of the tile, in quantisation steps
   /// report         called with the share that is done; what it returns ends the work if it is an error; may be empty
+  /// usual          the bytes that the tile takes without, and the bits that its error is worth
   ///
-  /// errors: kOutOfMemory, kInternal, those of report
-  Status Run(const RefinementCanvas& canvas, const RefinementTile& tile, EntropyModel& entropy_model, float* y,
-             const float* z, const std::function<Status(double)>& report);
+  /// Returns what costs less than that, or nothing. errors: kOutOfMemory, kInternal, those of report
+  Result<std::optional<CodedTile>> Run(const RefinementCanvas& canvas, const RefinementTile& tile,
+                                       EntropyModel& entropy_model, float* y, const float* z,
+                                       const std::function<Status(double)>& report, size_t usual_bytes,
+                                       double usual_error);
 
   /// Bits that the error is worth which decoders show in and around a tile.
   /// latents: of the tile; null: those of the canvas. errors: kOutOfMemory, kInternal
@@ -68,25 +82,16 @@ class Refinement {
   static uint64_t Memory(const ModelData& model, int h, int w, TransformPrecision precision);
 
  private:
-  /// A latent that is coded, and its state of descent.
-  struct Coded {
-    uint32_t at;         // of the tile's latents
-    uint32_t in_window;  // of the window's
-    float mean;          // quantisation steps
-    float rate_weight;
-    uint8_t index;     // of the table
-    float slope;       // of the mix by y
-    float rate_slope;  // bits from the lower value to the upper
-  };
   struct Window;
 
   void ShowSurroundings(const RefinementCanvas& canvas, const Window& window);
-  void Predict(EntropyModel& entropy_model, const float* y, const float* z, const Window& window);
-  void Mix(const float* y, int iteration, double temperature);
-  void Descend(const float* gradient, int iteration, double rate, float* y);
+  void Show(const Latents& latents, const Window& window);
   const float* Filtered(const float* x_hat, const Window& window);
+  double Error(const RefinementCanvas& canvas, const Window& window, const float* shown);
   void ErrorGradient(const RefinementCanvas& canvas, const Window& window, const float* shown, float* gradient);
-  float Bits(int table, int residual) const;
+  int StepOf(int v, int u, int channel) const;
+  void Freeze(int step, const float* best, float* y);
+  void Move(const float* gradient, const Window& window, float part, int first_moving, float* y);
 
   const ModelData& model_;
   Workers& workers_;
@@ -95,12 +100,10 @@ class Refinement {
   double bits_per_squared_error_;  // of samples from 0 to 1
   SynthesisGradient g_s_;
   std::optional<PostFilter> post_filter_;
-  std::vector<float> bits_;  // [table][magnitude 0..kLargest]
-  Latents latents_;
-  Prediction prediction_;
-  std::vector<Coded> coded_;
-  std::vector<float> momentum_, square_;  // by latent of the tile
-  Scratch<float> y_hat_;                  // of the window, with quantisation steps multiplied in
+  CodedTile coded_;
+  Scratch<float> velocity_, best_y_;  // by latent of the tile
+  std::vector<uint8_t> index_;  // of the tables of the last coding, by latent of the tile
+  Scratch<float> y_hat_;        // of the window, with quantisation steps multiplied in
 };
 
 }  // namespace lichen

@@ -10,6 +10,7 @@
 #include <memory>
 #include <vector>
 
+#include "bitstream/container.h"
 #include "codec/entropy_model.h"
 #include "codec/model_data.h"
 #include "codec/sample_windows.h"
@@ -24,12 +25,14 @@ namespace lichen {
 /// Encodes one tile after the other. Not for use by two threads at once.
 class TileEncoder {
  public:
-  /// Borrows `model` and `workers`. tiles: of which encoders like this one work on one each, at the same time
-  TileEncoder(const ModelData& model, int quality_index, EntropyModel::Quantiser quantiser, Workers& workers, int tiles)
+  /// Borrows `model` and `workers`. header: of the picture; tiles: of which encoders like this one work on one each, at
+  /// the same time
+  TileEncoder(const ModelData& model, const bitstream::Header& header, Workers& workers, int tiles)
       : model_(model),
-        tables_(TablesAtQuality(model, quality_index)),
-        h_a_(model.h_a, quality_index, FastestPrecision(), workers),
-        entropy_model_(model, quality_index, IntegerEngine::kFast, quantiser, SharingOf(workers, tiles)) {}
+        tables_(TablesAtQuality(model, static_cast<int>(header.quality_index))),
+        h_a_(model.h_a, static_cast<int>(header.quality_index), FastestPrecision(), workers),
+        entropy_model_(model, static_cast<int>(header.quality_index), static_cast<int>(header.trellis_bits),
+                       IntegerEngine::kFast, EntropyModel::Quantiser::kRateDistortion, SharingOf(workers, tiles)) {}
 
   /// y: the tile's first position, in rows of `row_positions` positions. errors: kOutOfMemory, kInternal
   Result<std::vector<uint8_t>> Encode(const float* y, int row_positions, int h, int w, SharedSides shared) {
@@ -87,12 +90,11 @@ class TileEncoder {
 class TileRowEncoder {
  public:
   /// Borrows everything. windows: null, or what takes the latents of each tile
-  TileRowEncoder(const ModelData& model, const TileGrid& grid, int quality_index, EntropyModel::Quantiser quantiser,
-                 Workers& workers, SampleWindows* windows = nullptr)
+  TileRowEncoder(const ModelData& model, const TileGrid& grid, const bitstream::Header& header, Workers& workers,
+                 SampleWindows* windows = nullptr)
       : model_(model),
         grid_(grid),
-        quality_index_(quality_index),
-        quantiser_(quantiser),
+        header_(header),
         workers_(workers),
         windows_(windows),
         encoders_(workers.threads()) {}
@@ -105,7 +107,7 @@ class TileRowEncoder {
     std::vector<Result<std::vector<uint8_t>>> tiles(columns, std::vector<uint8_t>());
     workers_.ForEach(columns, [&](int lane, int i) {
       std::unique_ptr<TileEncoder>& encoder = encoders_[lane];
-      if (!encoder) encoder = std::make_unique<TileEncoder>(model_, quality_index_, quantiser_, workers_, columns);
+      if (!encoder) encoder = std::make_unique<TileEncoder>(model_, header_, workers_, columns);
       const Span span = grid_.Column(i);
       const SharedSides shared = {tile_row > 0, tile_row + 1 < grid_.rows(), i > 0, i + 1 < columns};
       tiles[i] = encoder->Encode(band + static_cast<size_t>(span.begin) * model_.latent_channels, grid_.width(), h,
@@ -125,8 +127,7 @@ class TileRowEncoder {
  private:
   const ModelData& model_;
   const TileGrid& grid_;
-  int quality_index_;
-  EntropyModel::Quantiser quantiser_;
+  bitstream::Header header_;
   Workers& workers_;
   SampleWindows* windows_;
   std::vector<std::unique_ptr<TileEncoder>> encoders_;  // by lane

@@ -52,10 +52,10 @@ class TileRowDecoder {
 
   Status DecodeTile(int tile_row, int column, Lane& lane) {
     if (!lane.model) {
-      const int quality_index = static_cast<int>(container_.header.quality_index);
-      lane.model =
-          std::make_unique<EntropyModel>(model_, quality_index, IntegerEngine::kFast, EntropyModel::Quantiser::kNearest,
-                                         SharingOf(workers_, grid_.columns()));
+      const bitstream::Header& header = container_.header;
+      lane.model = std::make_unique<EntropyModel>(
+          model_, static_cast<int>(header.quality_index), static_cast<int>(header.trellis_bits), IntegerEngine::kFast,
+          EntropyModel::Quantiser::kNearest, SharingOf(workers_, grid_.columns()));
     }
     const size_t tile = static_cast<size_t>(tile_row) * grid_.columns() + column;
     LICHEN_RETURN_IF_ERROR(bitstream::CheckTile(container_, data_, size_, tile));

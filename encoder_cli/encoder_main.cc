@@ -102,8 +102,8 @@ void AddOptions(CLI::App* app, Options* options) {
       ->option_text("METHOD")
       ->transform(CLI::CheckedTransformer(kCodings));
   app->add_option("--effort", options->effort,
-                  "0: round to the nearest; 1: where it saves more than it costs, towards 0; 2, 3: smaller files, in "
-                  "20 and 75 times the time at least (default 1)")
+                  "0: quick; 1: a longer search for what costs least; 2, 3: better pictures for their size, in EFFORT2 "
+                  "and EFFORT3 times the time at least (default 1)")
       ->option_text("N")
       ->check(CLI::IsMember({"0", "1", "2", "3"}));
   app->add_option("--tile-size", options->tile_size,

@@ -220,7 +220,7 @@ TEST(CodingChoiceTest, LittleMemoryIsEnoughForATrialOfParts) {
 
 TEST(CodingChoiceTest, ScreenContentIsCodedInBlocks) {
   EncodeOptions options;
-  options.quality = 60;                // from 65 on all pictures are tried
+  options.quality = 64;                // from 65 on all pictures are tried
   for (const int channels : {3, 4}) {  // in gray, the post-filter makes the networks as good
     EXPECT_EQ(CodingOf(Encode(Screen(400, 300, channels), options)), Coding::kDct) << channels;
   }

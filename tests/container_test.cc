@@ -35,7 +35,7 @@ namespace {
 using Bytes = std::vector<uint8_t>;
 
 constexpr size_t kSignatureSize = 8;
-constexpr size_t kSmallHeadSize = 27;  // type, length, 18 bytes, CRC-32; with sides of 128 to 16383 pixels
+constexpr size_t kSmallHeadSize = 28;  // type, length, 19 bytes, CRC-32; with sides of 128 to 16383 pixels
 
 Header SmallHeader() {
   Header header;
@@ -44,6 +44,12 @@ Header SmallHeader() {
   header.height = 128;
   header.quality_index = 448;
   header.tile_size_log2 = 6;  // 3 x 2 tiles
+  return header;
+}
+
+Header SmallDctHeader() {
+  Header header = SmallHeader();
+  header.trellis_bits = 0;
   return header;
 }
 
@@ -85,6 +91,7 @@ Bytes Head(const Header& header, const Bytes& extra = {}) {
   writer.WriteU8(static_cast<uint8_t>(header.bit_depth));
   writer.WriteU16(static_cast<uint16_t>(header.quality_index));
   writer.WriteU8(static_cast<uint8_t>(header.tile_size_log2));
+  writer.WriteU8(static_cast<uint8_t>(header.trellis_bits));
   writer.WriteBytes(extra.data(), extra.size());
   return payload;
 }
@@ -131,7 +138,7 @@ void ExpectError(const Status& status, StatusCode code, const std::string& messa
 }
 
 TEST(ContainerTest, TheChunkSaysHowTheTilesAreCoded) {
-  const Bytes learned = SmallFile(), dct = WriteContainer(SmallHeader(), SmallTiles(), {}, Coding::kDct).value();
+  const Bytes learned = SmallFile(), dct = WriteContainer(SmallDctHeader(), SmallTiles(), {}, Coding::kDct).value();
   EXPECT_EQ(ParseContainer(learned.data(), learned.size())->coding, Coding::kLearned);
   const auto container = ParseContainer(dct.data(), dct.size());
   ASSERT_TRUE(container.ok()) << container.status().message();
@@ -172,21 +179,21 @@ TEST(ContainerTest, WritesTheBytesOfTheFormatDocument) {
   header.height = 512;
   header.quality_index = 448;
   const Bytes bytes = WriteContainer(header, {{0xAB, 0xCD}}).value();
-  const Bytes expected = {0x89, 0x4C, 0x49, 0x43, 0x0D, 0x0A, 0x1A, 0x0A, 0x48, 0x45, 0x41, 0x44, 0x12,
+  const Bytes expected = {0x89, 0x4C, 0x49, 0x43, 0x0D, 0x0A, 0x1A, 0x0A, 0x48, 0x45, 0x41, 0x44, 0x13,
                           0x00, 0x11, 0x22, 0x33, 0x44, 0x55, 0x66, 0x77, 0x88, 0x80, 0x06, 0x80, 0x04,
-                          0x03, 0x08, 0xC0, 0x01, 0x0A, 0xEF, 0x53, 0xA2, 0xAC, 0x44, 0x41, 0x54, 0x41,
-                          0x0B, 0x02, 0xD0, 0xC9, 0xFF, 0xE9, 0x42, 0x4B, 0xFD, 0x6C, 0xAB, 0xCD};
+                          0x03, 0x08, 0xC0, 0x01, 0x0A, 0x06, 0x44, 0x2C, 0x1F, 0x6E, 0x44, 0x41, 0x54,
+                          0x41, 0x0B, 0x02, 0xD0, 0xC9, 0xFF, 0xE9, 0x42, 0x4B, 0xFD, 0x6C, 0xAB, 0xCD};
   EXPECT_EQ(bytes, expected);
 }
 
-TEST(ContainerTest, SpendsAtMost56BytesAroundOneTile) {
+TEST(ContainerTest, SpendsAtMost57BytesAroundOneTile) {
   Header header = SmallHeader();
   header.width = 768;
   header.height = 512;
   header.tile_size_log2 = 10;
   for (const size_t size : {size_t{0}, size_t{4900}, size_t{1000000}}) {
     const Bytes bytes = WriteContainer(header, {Bytes(size)}).value();
-    EXPECT_LE(bytes.size() - size, 56u);
+    EXPECT_LE(bytes.size() - size, 57u);
   }
 }
 
@@ -403,8 +410,8 @@ TEST(ContainerTest, SaysWhatATruncatedFileLacks) {
   ExpectError(CheckFile(bytes, 5), StatusCode::kTruncated, "the file ends inside its signature: 5 bytes of 8");
   ExpectError(CheckFile(bytes, 8), StatusCode::kTruncated, "the file ends before its HEAD chunk");
   ExpectError(CheckFile(bytes, 20), StatusCode::kTruncated,
-              "the file ends inside the HEAD chunk: 7 bytes left, 18 expected");
-  ExpectError(CheckFile(bytes, 35), StatusCode::kTruncated, "the file ends before its image data");
+              "the file ends inside the HEAD chunk: 7 bytes left, 19 expected");
+  ExpectError(CheckFile(bytes, 36), StatusCode::kTruncated, "the file ends before its image data");
   // 6 tiles of 16, 17, 0, 19, 20 and 21 bytes: the last byte belongs to tile 6.
   ExpectError(CheckFile(bytes, bytes.size() - 1), StatusCode::kTruncated,
               "the file ends inside tile 6 of 6 (column 3, row 2): 20 bytes of 21");
@@ -485,7 +492,7 @@ TEST(ContainerTest, RejectsChunksOutOfOrder) {
   Append("abcd", {}, &bytes);
   ExpectError(CheckFile(bytes), StatusCode::kDamaged, "the first chunk is abcd, HEAD expected");
   ExpectError(CheckFile(WithChunks({"ab d"})), StatusCode::kDamaged,
-              "at byte 35 stands no chunk: its type is not four letters");
+              "at byte 36 stands no chunk: its type is not four letters");
 }
 
 TEST(ContainerTest, AsksForAnUpdateOnUnknownVersions) {
@@ -517,6 +524,12 @@ TEST(ContainerTest, RejectsHeaderFieldsOutOfRange) {
   ExpectError(ParseChanged([](Header& h) { h.tile_size_log2 = 5; }), StatusCode::kDamaged,
               "HEAD chunk: tile size exponent 5, 6 to 15 expected");
   EXPECT_EQ(ParseChanged([](Header& h) { h.tile_size_log2 = 16; }).code(), StatusCode::kDamaged);
+  ExpectError(ParseChanged([](Header& h) { h.trellis_bits = 3; }), StatusCode::kDamaged,
+              "HEAD chunk: number of bits of the trellis 3, 0 or 4 to 8 expected");
+  EXPECT_EQ(ParseChanged([](Header& h) { h.trellis_bits = 9; }).code(), StatusCode::kDamaged);
+  EXPECT_TRUE(ParseChanged([](Header& h) { h.trellis_bits = 8; }).ok());
+  ExpectError(ParseChanged([](Header& h) { h.trellis_bits = 0; }), StatusCode::kDamaged,
+              "HEAD chunk: no trellis, which latents have");
 }
 
 TEST(ContainerTest, BytesBehindTheLastFieldAreThePostFilter) {
@@ -542,16 +555,29 @@ TEST(ContainerTest, BytesBehindTheLastFieldAreThePostFilter) {
 }
 
 TEST(ContainerTest, BlockTransformsHaveNoPostFilter) {
-  Header header = SmallHeader();
+  Header header = SmallDctHeader();
   header.post_filter = {1};
   ExpectError(WriteContainer(header, SmallTiles(), {}, Coding::kDct).status(), StatusCode::kInvalidArgument,
               "a block transform has no post-filter");
-  const Bytes plain = WriteContainer(SmallHeader(), SmallTiles(), {}, Coding::kDct).value();
+  const Bytes plain = WriteContainer(SmallDctHeader(), SmallTiles(), {}, Coding::kDct).value();
   Bytes file = Signature();
   Append("HEAD", Head(header, header.post_filter), &file);
   file.insert(file.end(), plain.begin() + kSignatureSize + kSmallHeadSize, plain.end());
   ExpectError(CheckFile(file), StatusCode::kDamaged,
               "HEAD chunk: a post-filter, which a block transform does not have");
+}
+
+TEST(ContainerTest, ATrellisIsForLatentsAlone) {
+  const std::string wrong = "a trellis is for latents, and a block transform has none";
+  ExpectError(WriteContainer(SmallHeader(), SmallTiles(), {}, Coding::kDct).status(), StatusCode::kInvalidArgument,
+              wrong);
+  ExpectError(WriteContainer(SmallDctHeader(), SmallTiles()).status(), StatusCode::kInvalidArgument, wrong);
+  const Bytes plain = WriteContainer(SmallDctHeader(), SmallTiles(), {}, Coding::kDct).value();
+  Bytes file = Signature();
+  Append("HEAD", Head(SmallHeader()), &file);
+  file.insert(file.end(), plain.begin() + kSignatureSize + kSmallHeadSize, plain.end());
+  ExpectError(CheckFile(file), StatusCode::kDamaged,
+              "HEAD chunk: a trellis, which a block transform does not have");
 }
 
 TEST(ContainerTest, RejectsHeadersOfTheWrongLength) {

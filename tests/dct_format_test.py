@@ -74,6 +74,7 @@ def file_parts(data):
             assert colour in (1, 3) and depth == 8, "what this decoder is for"
             payload.u16()  # the quality index
             T = 2 ** payload.u8()
+            check(payload.u8() == 0, "the trellis")
             check(payload.at == length, "HEAD")
         else:
             assert kind[:1].islower(), "only ancillary chunks may be skipped"

@@ -114,7 +114,8 @@ Bytes CostlyFile(uint32_t width, uint32_t height, bitstream::Coding coding = bit
     for (float& value : values) value = random() % 2 == 0 ? 1e6f : -1e6f;
     return values;
   };
-  EntropyModel coder(model, static_cast<int>(header.quality_index), IntegerEngine::kFast);
+  EntropyModel coder(model, static_cast<int>(header.quality_index), static_cast<int>(header.trellis_bits),
+                     IntegerEngine::kFast);
   const TileGrid grid(header);
   std::vector<Bytes> tiles;
   Latents latents;

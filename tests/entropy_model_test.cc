@@ -25,7 +25,7 @@ TEST_P(EntropyModelTest, SymbolsOfGivenLatentsEqualTheVectorsOfTheExport) {
     const int quality = vector.at("quality_index"), h = vector.at("h"), w = vector.at("w");
     const auto y = vector.at("y").get<std::vector<float>>();
     const auto z = vector.at("z").get<std::vector<float>>();
-    EntropyModel coder(model, quality, GetParam());
+    EntropyModel coder(model, quality, vector.at("trellis_bits"), GetParam());
     Latents encoded, decoded;
     const std::vector<uint8_t> bytes = coder.Encode(y.data(), z.data(), h, w, &encoded);
     EXPECT_EQ(encoded.z_hat, vector.at("z_hat").get<std::vector<int32_t>>());
@@ -39,7 +39,7 @@ TEST_P(EntropyModelTest, SymbolsOfGivenLatentsEqualTheVectorsOfTheExport) {
 
 TEST_P(EntropyModelTest, OneCoderServesTilesOfManySizes) {
   const ModelData& model = DataOf(*ToyModel());
-  EntropyModel coder(model, 500, GetParam());
+  EntropyModel coder(model, 500, 6, GetParam());
   std::mt19937 random(3);
   std::normal_distribution<float> normal(0, 4);
   for (const auto& [h, w] : {std::pair{8, 8}, std::pair{1, 1}, std::pair{3, 17}, std::pair{1, 9}, std::pair{8, 8}}) {
@@ -60,7 +60,7 @@ INSTANTIATE_TEST_SUITE_P(Engines, EntropyModelTest, testing::Values(IntegerEngin
 
 TEST(EntropyModelTest, OutliersAreLimitedAndSurvive) {
   const ModelData& model = DataOf(*ToyModel());
-  EntropyModel coder(model, 0, IntegerEngine::kFast);
+  EntropyModel coder(model, 0, 6, IntegerEngine::kFast);
   std::vector<float> y(static_cast<size_t>(4) * 4 * model.latent_channels, 0.0f), z(model.hyper_channels, 0.0f);
   y[0] = 1e9f, y[40] = -1e9f, y[41] = NAN, y[77] = INFINITY, z[1] = 12000.0f;
   Latents encoded, decoded;
@@ -71,35 +71,7 @@ TEST(EntropyModelTest, OutliersAreLimitedAndSurvive) {
   EXPECT_NEAR(encoded.z_hat[1] / 16.0, 12000, 0.5);
 }
 
-TEST(EntropyModelTest, ThePredictionIsWhatTheNearestResidualsAreCodedWith) {
-  const ModelData& model = DataOf(*ToyModel());
-  const int h = 6, w = 9, m = model.latent_channels;
-  std::vector<float> y(static_cast<size_t>(h) * w * m), z(static_cast<size_t>(2) * 3 * model.hyper_channels);
-  std::mt19937 random(11);
-  std::normal_distribution<float> normal(0, 2);
-  for (float& v : y) v = normal(random);
-  for (float& v : z) v = normal(random);
-  EntropyModel coder(model, 300, IntegerEngine::kFast);
-  Latents encoded, predicted;
-  Prediction prediction;
-  coder.Encode(y.data(), z.data(), h, w, &encoded);
-  coder.Predict(y.data(), z.data(), h, w, &predicted, &prediction);
-  EXPECT_EQ(predicted.z_hat, encoded.z_hat);
-  EXPECT_EQ(predicted.y_hat, encoded.y_hat);
-  int coded = 0;
-  for (size_t i = 0; i < y.size(); ++i) {
-    const int32_t beyond = encoded.y_hat[i] - prediction.mean[i];
-    EXPECT_EQ(beyond % 16, 0);
-    EXPECT_LE(std::fabs(y[i] - encoded.y_hat[i] / 16.0), prediction.index[i] == 0 ? 1e9 : 0.5);
-    if (prediction.index[i] == 0) {
-      EXPECT_EQ(beyond, 0);
-    }
-    coded += prediction.index[i] != 0 ? 1 : 0;
-  }
-  EXPECT_GT(coded, 0);
-}
-
-TEST(EntropyModelTest, RateDistortionSavesBytesAndDecodes) {
+TEST(EntropyModelTest, TheSearchSavesBitsAndErrorAndDecodes) {
   const ModelData& model = DataOf(*ToyModel());
   const int h = 16, w = 24, m = model.latent_channels;
   std::vector<float> y(static_cast<size_t>(h) * w * m), z(static_cast<size_t>(4) * 6 * model.hyper_channels);
@@ -107,15 +79,25 @@ TEST(EntropyModelTest, RateDistortionSavesBytesAndDecodes) {
   std::normal_distribution<float> normal(0, 1);
   for (float& v : y) v = normal(random);
   for (float& v : z) v = normal(random);
-  using Quantiser = EntropyModel::Quantiser;
-  EntropyModel nearest(model, 300, IntegerEngine::kFast);
-  EntropyModel optimised(model, 300, IntegerEngine::kFast, Quantiser::kRateDistortion);
-  Latents a, b, decoded;
-  const std::vector<uint8_t> more = nearest.Encode(y.data(), z.data(), h, w, &a);
-  const std::vector<uint8_t> less = optimised.Encode(y.data(), z.data(), h, w, &b);
-  EXPECT_LT(less.size(), more.size());
-  ASSERT_TRUE(nearest.Decode(less.data(), less.size(), h, w, &decoded).ok());
-  EXPECT_EQ(decoded.y_hat, b.y_hat);
+  // Bits and squared error at what the search takes it to be worth.
+  const auto cost = [&](EntropyModel& coder, EntropyModel& decoder) {
+    Latents coded, decoded;
+    const std::vector<uint8_t> bytes = coder.Encode(y.data(), z.data(), h, w, &coded);
+    EXPECT_TRUE(decoder.Decode(bytes.data(), bytes.size(), h, w, &decoded).ok());
+    EXPECT_EQ(decoded.y_hat, coded.y_hat);
+    double error = 0;
+    for (size_t i = 0; i < y.size(); ++i) error += std::pow(y[i] - coded.y_hat[i] / 16.0, 2);
+    return 8.0 * static_cast<double>(bytes.size()) + 14 * error;
+  };
+  double before = 1e9;
+  for (const int bits : {4, 5, 6, 7, 8}) {
+    EntropyModel nearest(model, 300, bits, IntegerEngine::kFast);
+    EntropyModel searching(model, 300, bits, IntegerEngine::kFast, EntropyModel::Quantiser::kRateDistortion);
+    const double found = cost(searching, nearest);
+    EXPECT_LT(found, 0.9 * cost(nearest, nearest)) << bits;
+    EXPECT_LT(found, before) << bits;
+    before = found;
+  }
 }
 
 TEST(EntropyModelTest, RateDistortionMovesHyperLatentsTowardsZeroAtLowQualities) {
@@ -126,8 +108,8 @@ TEST(EntropyModelTest, RateDistortionMovesHyperLatentsTowardsZeroAtLowQualities)
   std::normal_distribution<float> normal(0, 1);
   for (float& v : z) v = normal(random);
   for (const auto& [quality_index, moves] : {std::pair{0, true}, {402, true}, {403, false}, {896, false}}) {
-    EntropyModel nearest(model, quality_index, IntegerEngine::kFast);
-    EntropyModel optimised(model, quality_index, IntegerEngine::kFast, EntropyModel::Quantiser::kRateDistortion);
+    EntropyModel nearest(model, quality_index, 6, IntegerEngine::kFast);
+    EntropyModel optimised(model, quality_index, 6, IntegerEngine::kFast, EntropyModel::Quantiser::kRateDistortion);
     Latents a, b;
     nearest.Encode(y.data(), z.data(), h, w, &a);
     optimised.Encode(y.data(), z.data(), h, w, &b);
@@ -160,7 +142,7 @@ TEST(EntropyModelTest, LaterStepsOfHyperLatentsSeeEarlierOnes) {
   std::mt19937 random(17);
   std::normal_distribution<float> normal(0, 3);
   for (float& v : z) v = normal(random);
-  EntropyModel coder(model, 300, IntegerEngine::kFast);
+  EntropyModel coder(model, 300, 6, IntegerEngine::kFast);
   Latents before, after;
   coder.Encode(y.data(), z.data(), 8, 8, &before);
   const auto residue = [&](const Latents& latents, size_t i) { return latents.z_hat[i] & 15; };  // of the mean
@@ -185,7 +167,7 @@ TEST(EntropyModelTest, SidesSharedWithOtherTilesAreSparedMore) {
   std::normal_distribution<float> normal(0, 1);
   for (float& v : y) v = normal(random);
   for (float& v : z) v = normal(random);
-  EntropyModel coder(model, 0, IntegerEngine::kFast, EntropyModel::Quantiser::kRateDistortion);
+  EntropyModel coder(model, 0, 6, IntegerEngine::kFast, EntropyModel::Quantiser::kRateDistortion);
   Latents latents;
   const size_t alone = coder.Encode(y.data(), z.data(), h, w, &latents).size();
   EXPECT_GT(coder.Encode(y.data(), z.data(), h, w, &latents, {false, false, true, true}).size(), alone);
@@ -209,9 +191,9 @@ TEST(EntropyModelTest, AnotherQualityOrModelStateIsReportedAsDamage) {
   for (float& v : z) v = normal(random);
   Latents latents;
   const std::vector<uint8_t> bytes =
-      EntropyModel(model, 400, IntegerEngine::kFast).Encode(y.data(), z.data(), 8, 8, &latents);
+      EntropyModel(model, 400, 6, IntegerEngine::kFast).Encode(y.data(), z.data(), 8, 8, &latents);
   const Status status =
-      EntropyModel(model, 401, IntegerEngine::kFast).Decode(bytes.data(), bytes.size(), 8, 8, &latents);
+      EntropyModel(model, 401, 6, IntegerEngine::kFast).Decode(bytes.data(), bytes.size(), 8, 8, &latents);
   EXPECT_EQ(status.code(), StatusCode::kDamaged);
 }
 

@@ -96,12 +96,14 @@ TEST_F(LatentArithmeticTest, ResidualsAreRoundedLimitedAndNeverNan) {
 TEST_F(LatentArithmeticTest, UnitsEqualThoseOfIntegersAtEveryExponent) {
   for (int e = -20 * 256; e <= 12 * 256; e += 13) {
     SetExponent(e);
-    const std::vector<int32_t> mean = Numbers(INT16_MAX, random), residual = Numbers(kResidualLimit, random);
+    const int32_t unit = e % 2 == 0 ? 16 : 12;  // of z, of y
+    const std::vector<int32_t> mean = Numbers(INT16_MAX, random), residual = Numbers(2 * kResidualLimit, random);
     std::vector<int32_t> value(kCount);
     std::vector<uint8_t> positive(kCount), negative(kCount);
-    ValuesAndUnits(mean.data(), residual.data(), factor.data(), kCount, value.data(), positive.data(), negative.data());
+    ValuesAndUnits(mean.data(), residual.data(), unit, factor.data(), kCount, value.data(), positive.data(),
+                   negative.data());
     for (int i = 0; i < kCount; ++i) {
-      ASSERT_EQ(value[i], mean[i] + 16 * residual[i]);
+      ASSERT_EQ(value[i], mean[i] + unit * residual[i]);
       const int64_t units = multiplier.Apply(value[i]);
       ASSERT_EQ(positive[i], std::clamp<int64_t>(units, 0, kActivationMax)) << value[i] << " " << e;
       ASSERT_EQ(negative[i], std::clamp<int64_t>(-units, 0, kActivationMax)) << value[i] << " " << e;

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "codec/fixed_point.h"
 #include "codec/model_data.h"
 #include "test_data.h"
 
@@ -17,13 +18,14 @@ double Bits(const bitstream::CdfTable& table, int32_t residual) {
 }
 
 TEST(RateDistortionTest, ChoosesTheCheaperOfTwo) {
-  const std::vector<bitstream::CdfTable>& tables = DataOf(*test::ToyModel()).tables;
+  const std::vector<bitstream::CdfTable>& all = DataOf(*test::ToyModel()).tables;
+  const std::vector<bitstream::CdfTable> tables(all.begin(), all.begin() + kScaleTables);  // of z
   const RateDistortion quantiser(tables);
   int smaller = 0, same = 0;
   for (size_t t = 1; t < tables.size(); ++t) {
     for (int32_t r = 1; r <= std::min(15, tables[t].radius()); ++r) {
       for (double d = -0.499; d < 0.5; d += 0.037) {
-        constexpr double kWeight = RateDistortion::kBitsPerSquaredStep;
+        constexpr double kWeight = RateDistortion::kBitsPerSquaredStepOfZ;
         const double keep = Bits(tables[t], r) + kWeight * d * d;
         const double step = Bits(tables[t], r - 1) + kWeight * (1 + d) * (1 + d);
         if (std::fabs(keep - step) < 1e-3) continue;  // a matter of rounding
@@ -39,7 +41,8 @@ TEST(RateDistortionTest, ChoosesTheCheaperOfTwo) {
 }
 
 TEST(RateDistortionTest, LeavesZeroAndWhatNeedsAnEscape) {
-  const std::vector<bitstream::CdfTable>& tables = DataOf(*test::ToyModel()).tables;
+  const std::vector<bitstream::CdfTable>& all = DataOf(*test::ToyModel()).tables;
+  const std::vector<bitstream::CdfTable> tables(all.begin(), all.begin() + kScaleTables);  // of z
   const RateDistortion quantiser(tables);
   for (int32_t t = 0; t < int32_t(tables.size()); ++t) {
     const int32_t beyond = tables[t].radius() + 1;

@@ -11,33 +11,40 @@ import numpy as np
 import torch
 
 from data import list_pictures, read_picture
-from exact import MAX_RADIUS, choose_residuals, gaussian_frequencies, table_costs
+import fused
+from exact import MAX_RADIUS, SETS, choose_residuals, gaussian_frequencies, table_costs
 from model import SCALES, Lichen, load_weights
 
 QUALITIES = (0.05, 0.2, 0.4, 0.6, 0.8, 0.95)
 
 
-def load_average(path, effort=0):
-    """effort: above 0, residuals are chosen as the codec's encoder does at that --effort"""
+def load_average(path, effort=0, tables=''):
+    """effort: above 0, residuals are chosen as the codec's encoder does; 0: the nearest, one step apart, which no file has; tables:
+    what they cost, Gaussian without"""
+    fused.enable()
     saved = torch.load(path, map_location='cpu')
     net = Lichen(**saved['sizes'])
     load_weights(net, saved['average'])
     if effort:
-        choose_residuals(net, gaussian_frequencies())
+        choose_residuals(net, load_tables(tables))
     return net
 
 
 def load_tables(path):
-    return [(t['frequencies'], t['escape']) for t in json.load(open(path))] if path else gaussian_frequencies()
+    return ([[(t['frequencies'], t['escape']) for t in tables] for tables in json.load(open(path))] if path else
+            gaussian_frequencies())
 
 
 @torch.no_grad()
 def residual_counts(net, x, q):
-    """-> counts of |residual| by table, float64 [SCALES][MAX_RADIUS + 2] (the last for all beyond); x_hat"""
-    counts = torch.zeros(SCALES, MAX_RADIUS + 2, dtype=torch.float64)
+    """-> counts of |residual| or |symbol| by table, float64 [SETS][SCALES][MAX_RADIUS + 2] (the last for all beyond);
+    x_hat"""
+    counts = torch.zeros(SETS, SCALES, MAX_RADIUS + 2, dtype=torch.float64)
 
-    def observe(index, residual):
+    def observe(index, residual, quantiser):
         i, r = index.flatten().long(), residual.flatten().abs().long().clamp_max(MAX_RADIUS + 1)
+        if quantiser is not None:
+            i = i + SCALES * (1 + quantiser.flatten().long())
         counts.view(-1).index_add_(0, i * (MAX_RADIUS + 2) + r, torch.ones(i.numel(), dtype=torch.float64))
 
     x_hat, _ = net(x, q, train=False, observe=observe)
@@ -62,7 +69,7 @@ def main():
     arg.add_argument('--every', type=int, default=1, help='only every so many pictures')
     arg.add_argument('--csv', default='')
     arg = arg.parse_args()
-    net, costs = load_average(arg.weights, arg.effort), table_costs(load_tables(arg.tables))
+    net, costs = load_average(arg.weights, arg.effort, arg.tables), table_costs(load_tables(arg.tables))
     paths = list_pictures([arg.folder])[::arg.every]
     rows = []
     for quality in QUALITIES:

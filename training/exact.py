@@ -11,6 +11,7 @@ import torch.nn.functional as F
 
 from integer import ACTIVATION_MAX, IntegerUpsample
 from model import PHASE_ORDER, QUALITY_ANCHORS, SCALE_0, SCALE_OCTAVES, SCALES
+from trellis import LARGEST, LEVEL, Trellis, cells, next_states
 
 QUALITY_STEPS = 128      # quality indices between two anchors
 EXPONENT_UNIT = 256      # exponents of the integer networks count 1/256 octaves
@@ -18,7 +19,9 @@ GAIN_UNIT = 2048         # those of the float transforms 1/2048, or skies would 
 MEAN_HEAD_BITS = 8
 RESIDUAL_LIMIT = 1 << 14
 HEAD_LIMIT = (1 << 23) - 1
+LEVEL_SIXTEENTHS = round(16 * LEVEL)
 MAX_RADIUS = 4095        # of a table
+SETS = 3                 # of tables: of z, and of y's two quantisers
 EXP2 = [round(2 ** 14 * 2 ** (i / 256)) for i in range(256)]
 SCALE_PER_EXPONENT = round(65536 * 16 / (SCALE_OCTAVES * EXPONENT_UNIT))
 
@@ -113,9 +116,9 @@ class IntegerModel:
             x = layer(x)
         return x[:, :, :h, :w]
 
-    def code(self, y, z, quality_index):
-        """y float64 [1,M,h,w], z float64 [1,Z,hz,wz] in steps -> y_hat and z_hat in sixteenths, scale index and residual
-        of y (int64 [1,M,h,w])."""
+    def code(self, y, z, quality_index, trellis_bits):
+        """y float64 [1,M,h,w], z float64 [1,Z,hz,wz] in steps -> y_hat and z_hat in sixteenths, scale index and symbol
+        of y (int64 [1,M,h,w]), symbol by symbol the nearest that the trellis leaves open."""
         z_hat = self.code_z(z, quality_index)[0]
         features = self.features(z_hat, quality_index, *y.shape[2:])
         e = at_quality(self.context_exponent, quality_index).tolist()
@@ -129,8 +132,8 @@ class IntegerModel:
                 x = layer(x)
             return x
 
-        y_hat, index, residual = code_steps(y, e, offset, head)
-        return y_hat, z_hat, index, residual
+        y_hat, index, symbol = code_steps(y, e, offset, head, trellis_bits)
+        return y_hat, z_hat, index, symbol
 
     def code_z(self, z, quality_index):
         """z float64 [1,Z,hz,wz] in steps -> z_hat in sixteenths, scale index, residual"""
@@ -152,40 +155,73 @@ def sixteenths_to_units(v, e):
     return torch.cat([times_exp2(v[:, c:c + 1], e[c] - 4 * 256) for c in range(v.shape[1])], 1)
 
 
-def code_steps(v, e, offset, head):
-    """The four steps that code v float64 [1,C,h,w], in steps; head(k, units) gives the sums of step k -> v_hat in
-    sixteenths, scale index, residual"""
+def code_steps(v, e, offset, head, trellis_bits=0):
+    """The four steps that code v float64 [1,C,h,w], in steps, of y with a trellis; head(k, units) gives the sums of step k
+    -> v_hat in sixteenths, scale index, residual or symbol"""
     channels, h, w = v.shape[1:]
     v_hat, index, residual = (torch.zeros(v.shape, dtype=torch.int64) for _ in range(3))
     phase = torch.arange(h)[:, None] % 2 * 2 + torch.arange(w)[None] % 2
     group = torch.arange(channels) // (channels // 4)
     offset = torch.tensor(offset)[None, :, None, None]
+    states, state = next_states(trellis_bits) if trellis_bits else None, 0
     for k in range(4):
         mean, scale = head(k, sixteenths_to_units(v_hat, e)).chunk(2, 1)
         mean = torch.cat([times_exp2(mean[:, c:c + 1], (4 - MEAN_HEAD_BITS) * 256 - e[c]) for c in range(channels)], 1)
         mean = mean.clamp(-2 ** 15, 2 ** 15 - 1)
         i = ((scale - offset + 8) >> 4).clamp(0, SCALES - 1)
-        r = torch.floor(v.float() - mean.float() / 16 + 0.5).long().clamp(-RESIDUAL_LIMIT, RESIDUAL_LIMIT)
-        r = torch.where(i == 0, torch.zeros_like(r), r)
-        coded = phase[None] == torch.tensor(PHASE_ORDER)[(group + k) % 4][:, None, None]
-        v_hat = torch.where(coded, mean + 16 * r, v_hat)
+        exact = v.float() - mean.float() / 16
+        coded = (phase[None] == torch.tensor(PHASE_ORDER)[(group + k) % 4][:, None, None])[None]
+        if states:
+            r, level, state = follow(states, state, exact.clamp(-RESIDUAL_LIMIT, RESIDUAL_LIMIT), coded & (i > 0))
+            value = mean + LEVEL_SIXTEENTHS * level
+        else:
+            r = torch.floor(exact + 0.5).long().clamp(-RESIDUAL_LIMIT, RESIDUAL_LIMIT)
+            r = torch.where(i == 0, torch.zeros_like(r), r)
+            value = mean + 16 * r
+        v_hat = torch.where(coded, value, v_hat)
         index = torch.where(coded, i, index)
         residual = torch.where(coded, r, residual)
     return v_hat, index, residual
 
 
+def follow(states, state, exact, coded):
+    """The nearest levels, in order of rows, columns and channels, where `coded` -> symbols, levels, the last state"""
+    symbol, level = torch.zeros(exact.shape, dtype=torch.int64), torch.zeros(exact.shape, dtype=torch.int64)
+    half = np.float32(0.5)
+    for y, x, c in coded[0].permute(1, 2, 0).nonzero().tolist():
+        value, quantiser = np.float32(exact[0, c, y, x]), state & 1
+        size, shift = abs(value), np.float32(quantiser * LEVEL)
+        k = int((size + shift) / np.float32(2 * LEVEL) + half)
+        if k == 1 and size < shift * half:
+            k = 0
+        k = -k if value < 0 else k
+        symbol[0, c, y, x] = k
+        level[0, c, y, x] = 2 * k - quantiser * ((k > 0) - (k < 0))
+        state = states[state][k & 1]
+    return symbol, level, state
+
+
 def gaussian_frequencies(total_bits=15, max_radius=MAX_RADIUS):
-    """-> for each scale: frequencies f[0..R] (f[r] of +r and of -r) and the escape's, summing to 2^total_bits."""
-    return [frequencies_from_weights(gaussian_weights(SCALE_0 * 2 ** (i * SCALE_OCTAVES), max_radius), total_bits)
-            if i else ([(1 << total_bits) - 1], 1) for i in range(SCALES)]
+    """-> three sets of tables, of z and of the two quantisers of y (trellis.py), for each scale: frequencies f[0..R] (f[r]
+    of +r and of -r) and the escape's, summing to 2^total_bits."""
+    not_coded = [(1 << total_bits) - 1], 1
+    return [[not_coded] + [frequencies_from_weights(gaussian_weights(set_, i, max_radius), total_bits)
+                           for i in range(1, SCALES)] for set_ in range(SETS)]
 
 
-def gaussian_weights(sigma, max_radius=MAX_RADIUS):
+def bounds(set_, magnitude):
+    """The values that a residual of z, or a symbol of y, stands for, in steps."""
+    return cells(set_ - 1, magnitude) if set_ else (magnitude - 0.5, magnitude + 0.5)
+
+
+def gaussian_weights(set_, index, max_radius=MAX_RADIUS):
     """Probabilities of 0, of +-1 each, ... R, then of all beyond; R where the tail is negligible."""
+    sigma = SCALE_0 * 2 ** (index * SCALE_OCTAVES)
     cdf = lambda v: 0.5 * math.erfc(-v / (sigma * math.sqrt(2)))
-    radius = min(max_radius, max(1, math.ceil(4.5 * sigma)))
-    p = [cdf(0.5) - cdf(-0.5)] + [cdf(-r + 0.5) - cdf(-r - 0.5) for r in range(1, radius + 1)]
-    return p, max(2 * cdf(-radius - 0.5), 2.0 ** -20)
+    within = lambda lower, upper: cdf(-lower) - cdf(-upper)
+    radius = min(max_radius, max(1, math.ceil(4.5 * sigma / (bounds(set_, 3)[1] - bounds(set_, 3)[0]))))
+    p = [within(*bounds(set_, r)) for r in range(radius + 1)]
+    return p, max(2 * cdf(-bounds(set_, radius)[1]), 2.0 ** -20)
 
 
 def frequencies_from_weights(weights, total_bits=15):
@@ -208,40 +244,40 @@ def frequencies_from_weights(weights, total_bits=15):
                 f[1 + r] -= 1
 
 
-def table_costs(tables):
-    """Bits of a residual of magnitude r under each table: [SCALES][MAX_RADIUS + 2], the last for all beyond. A magnitude
-    past a table's own is an escape: Exp-Golomb code and sign. Table 0 costs nothing."""
-    costs = np.zeros((SCALES, MAX_RADIUS + 2))
+def table_costs(sets):
+    """Bits of a magnitude r under each table: [SETS][SCALES][MAX_RADIUS + 2], the last for all beyond. A magnitude past a
+    table's own is an escape: Exp-Golomb code and sign. Table 0 costs nothing."""
+    costs = np.zeros((len(sets), SCALES, MAX_RADIUS + 2))
     r = np.arange(MAX_RADIUS + 2)
-    for i, (frequencies, escape) in enumerate(tables):
-        if i == 0:
-            continue
-        f = np.asarray(frequencies, dtype=float)
-        own = 15 - np.log2(f[np.minimum(r, len(f) - 1)])
-        beyond = 15 - math.log2(escape) + 2 * np.floor(np.log2(np.maximum(r - len(f) + 1, 1))) + 2
-        costs[i] = np.where(r < len(f), own, beyond)
+    for to, tables in zip(costs, sets):
+        for i, (frequencies, escape) in enumerate(tables):
+            if i == 0:
+                continue
+            f = np.asarray(frequencies, dtype=float)
+            own = 15 - np.log2(f[np.minimum(r, len(f) - 1)])
+            beyond = 15 - math.log2(escape) + 2 * np.floor(np.log2(np.maximum(r - len(f) + 1, 1))) + 2
+            to[i] = np.where(r < len(f), own, beyond)
     return costs
 
 
-BITS_PER_SQUARED_STEP = 28  # as in codec/rate_distortion.h
+BITS_PER_SQUARED_STEP = 14  # as in codec/entropy_model.cc
 BITS_PER_SQUARED_STEP_OF_Z = 24
 FINER_Z = 0.45  # from this quality on the encoder takes the nearest z
 LARGEST_MOVED = 15
 
 
-def choose_residuals(net, tables, weight=BITS_PER_SQUARED_STEP, weight_of_z=BITS_PER_SQUARED_STEP_OF_Z):
-    """From now on net codes what the encoder codes at --effort 1 and above."""
-    device = net.scale_z.device
-    net.thresholds = zero_thresholds(tables, weight).to(device)
-    net.thresholds_of_z = zero_thresholds(tables, weight_of_z).to(device)
+def choose_residuals(net, sets, weight=BITS_PER_SQUARED_STEP, weight_of_z=BITS_PER_SQUARED_STEP_OF_Z):
+    """From now on net codes what the encoder codes."""
+    costs = table_costs(sets)
+    net.trellis = Trellis(torch.tensor(costs[1:, :, :LARGEST + 1], dtype=torch.float32), weight)
+    net.thresholds_of_z = zero_thresholds(costs[0], sets[0], weight_of_z).to(net.scale_z.device)
     net.finer_z = FINER_Z
 
 
-def zero_thresholds(tables, weight=BITS_PER_SQUARED_STEP):
+def zero_thresholds(costs, tables, weight):
     """-> [SCALES][LARGEST_MOVED]: a residual of magnitude r goes to r - 1 when the value exceeds r by less than
     thresholds[table][r - 1], as the codec's encoder decides it; -1: never."""
-    costs = table_costs(tables)[:, :LARGEST_MOVED + 1]
-    t = (np.diff(costs, axis=1) / weight - 1) / 2
+    t = (np.diff(costs[:, :LARGEST_MOVED + 1], axis=1) / weight - 1) / 2
     for i, (frequencies, _) in enumerate(tables):
         t[i, max(0, len(frequencies) - 1):] = -1
     return torch.tensor(t, dtype=torch.float32)

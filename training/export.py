@@ -142,6 +142,7 @@ def decoder_section(net, integers, name, tables, post_filter=None):
     s.add('inverse_gain_y', 's16', integers.inverse_gain_y)
     s.add('z_exponent', 's16', integers.z_exponent)
     s.add('z_scale', 's16', integers.z_scale)
+    tables = [t for of_set in tables for t in of_set]
     s.add('tables.radius', 'u16', [len(f) - 1 for f, _ in tables])
     s.add('tables.escape', 'u16', [e for _, e in tables])
     s.add('tables.frequency', 'u16', [v for f, _ in tables for v in f])

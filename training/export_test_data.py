@@ -2,7 +2,7 @@
 
 toy.lim: a network of a few channels, untrained, started from the KLT of synthetic pictures; it makes round trips take
 milliseconds. toy_rounded.lim: the same with residual blocks in 8-bit integers. toy_vectors.json: for every integer layer of it an input and the exact output; for a few latents and
-qualities the exact y_hat, scale indices and residuals.
+qualities the exact y_hat, scale indices and symbols.
 """
 import json
 import sys
@@ -59,14 +59,14 @@ def channels_last(x):
     return x[0].permute(1, 2, 0).flatten().tolist()
 
 
-def symbol_vectors(integers, quality_index, h, w):
+def symbol_vectors(integers, quality_index, h, w, trellis_bits):
     m, z = integers.M, integers.z_exponent.shape[1]
     step = 2.0 ** (at_quality(integers.inverse_gain_y, quality_index).double() / GAIN_UNIT)
     y = (torch.randn(1, m, h, w) * 0.6 / step[None, :, None, None]).clamp(-3e4, 3e4).float()
     z = (torch.randint(-90, 100, (1, z, (h + 3) // 4, (w + 3) // 4)) / 10).float()
-    y_hat, z_hat, index, residual = integers.code(y, z, quality_index)
-    return {'quality_index': quality_index, 'h': h, 'w': w, 'y': channels_last(y), 'z': channels_last(z), 'z_hat': channels_last(z_hat),
-            'y_hat': channels_last(y_hat), 'index': channels_last(index), 'residual': channels_last(residual)}
+    y_hat, z_hat, index, symbol = integers.code(y, z, quality_index, trellis_bits)
+    return {'quality_index': quality_index, 'trellis_bits': trellis_bits, 'h': h, 'w': w, 'y': channels_last(y), 'z': channels_last(z), 'z_hat': channels_last(z_hat),
+            'y_hat': channels_last(y_hat), 'index': channels_last(index), 'symbol': channels_last(symbol)}
 
 
 @torch.no_grad()
@@ -82,7 +82,7 @@ def main():
         layers += layer_vectors('context.%d' % k, chain)
     for k, chain in enumerate(integers.context_z):
         layers += layer_vectors('context_z.%d' % (k + 1), chain)
-    symbols = [symbol_vectors(integers, *case) for case in ((0, 4, 4), (300, 6, 5), (511, 1, 1), (640, 3, 9), (896, 7, 2))]
+    symbols = [symbol_vectors(integers, *case) for case in ((0, 4, 4, 6), (300, 6, 5, 8), (511, 1, 1, 6), (640, 3, 9, 4), (896, 7, 2, 5))]
     with open(folder + '/toy_vectors.json', 'w') as f:
         json.dump({'model': identity, 'layers': layers, 'symbols': symbols}, f, separators=(',', ':'))
     with open(folder + '/toy_rounded.lim', 'wb') as f:

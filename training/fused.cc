@@ -10,6 +10,8 @@
 #include <cstring>
 #include <vector>
 
+#include "codec/trellis.cc"  // what the codec's encoder does
+
 namespace {
 
 constexpr float kLevels = 127;                           // ACTIVATION_MAX, WEIGHT_MAX
@@ -162,9 +164,58 @@ inline float Tail(float x) {
   return 0.5f * t * std::exp(sum - z * z);
 }
 
+constexpr float kLevel = lichen::kLevelSixteenths / 16.0f;  // from one level to the next, in steps
+
+/// symbols, quantisers [count]: of what is coded. As ../training/trellis.py
+void Quantise(const float* exact, const uint8_t* table, size_t count, const float* cost, double weight, int bits,
+              int32_t* symbols, int32_t* quantisers) {
+  constexpr size_t kCosts = size_t{2} * lichen::TrellisSearch::kTables * (lichen::TrellisSearch::kLargest + 1);
+  lichen::TrellisSearch search(bits, std::vector<float>(cost, cost + kCosts), weight, 1);
+  uint32_t state = 0;
+  search.Run(exact, table, count, &state, symbols);
+  state = 0;
+  for (size_t i = 0; i < count; ++i) {
+    quantisers[i] = lichen::TrellisCode::Quantiser(state);
+    state = search.code().Next(state, symbols[i]);
+  }
+}
+
+/// What a step codes of a sample, exact values in `residuals`, becomes levels.
+void QuantiseSample(const Latents& at, int64_t sample, const float* indices, const float* cost, double weight, int bits,
+                    float* residuals) {
+  const int64_t of_sample = at.Rows() / at.n, group = at.Group();
+  std::vector<float> exact;
+  std::vector<uint8_t> table;
+  std::vector<int64_t> coded;
+  for (int64_t g = 0; g < 4; ++g) {
+    const int64_t first = (g * at.Rows() + sample * of_sample) * group;
+    for (int64_t i = first; i < first + of_sample * group; ++i) {
+      const float index = std::min(std::max(std::floor(indices[i] + 0.5f), 0.0f), kScales - 1.0f);
+      if (index > 0) {
+        coded.push_back(i);
+        exact.push_back(residuals[i]);
+        table.push_back(static_cast<uint8_t>(index));
+      } else {
+        residuals[i] = 2 * kLevel * std::floor(residuals[i] / (2 * kLevel) + 0.5f);
+      }
+    }
+  }
+  std::vector<int32_t> symbols(coded.size()), quantisers(coded.size());
+  Quantise(exact.data(), table.data(), coded.size(), cost, weight, bits, symbols.data(), quantisers.data());
+  for (size_t i = 0; i < coded.size(); ++i) {
+    residuals[coded[i]] = kLevel * static_cast<float>(lichen::LevelOf(quantisers[i], symbols[i]));
+  }
+}
+
 }  // namespace
 
 extern "C" {
+
+/// For trellis.py.
+void lichen_trellis(const float* exact, const uint8_t* table, int64_t count, const float* cost, double weight, int bits,
+                    int32_t* symbols, int32_t* quantisers) {
+  Quantise(exact, table, static_cast<size_t>(count), cost, weight, bits, symbols, quantisers);
+}
 
 /// RoundActivations of model.py. x is bfloat16 where `halves`, as is its gradient
 void lichen_round_forward(const void* x, int halves, const float* inverse, uint16_t* out, int64_t rows,
@@ -292,8 +343,8 @@ void lichen_weights_backward(const uint16_t* gradient, const float* weight, cons
 /// units              bfloat16 [n][h][w][2 m], written where the step codes: what later steps take
 /// bits               [n]: of the step; to_value, to_index: their derivatives, [4][rows][Group()]
 void lichen_step_forward(const float* sums, const float* scale, const float* bias, const float* exponent,
-                         const float* thresholds, int largest, int hard, uint32_t seed, int step, int64_t n, int64_t h,
-                         int64_t w, int64_t m, float* y, uint16_t* units, float* bits, float* to_value,
+                         const float* cost, double weight, int trellis_bits, int hard, uint32_t seed, int step,
+                         int64_t n, int64_t h, int64_t w, int64_t m, float* y, uint16_t* units, float* bits, float* to_value,
                          float* to_index) {
   const Latents at{n, h, w, m, step};
   const int64_t rows = at.Rows(), group = at.Group();
@@ -302,7 +353,8 @@ void lichen_step_forward(const float* sums, const float* scale, const float* bia
     down[i] = std::exp2(-exponent[i]);
     up[i] = std::exp2(exponent[i]);
   }
-  std::vector<double> row_bits(4 * rows);
+  // First means and indices of all that the step codes, then what it is coded as, then the rest.
+  std::vector<float> means(4 * rows * group), indices(means.size()), residuals(means.size());
 #pragma omp parallel for schedule(static)
   for (int64_t gr = 0; gr < 4 * rows; ++gr) {
     const int g = static_cast<int>(gr / rows);
@@ -311,40 +363,49 @@ void lichen_step_forward(const float* sums, const float* scale, const float* bia
     const float *mean_sums = sums + gr * 2 * group, *index_sums = mean_sums + group;
     const float *s = scale + g * 2 * group, *b = bias + g * 2 * group;
     const int64_t of_sample = sample * m + g * group;
-    float* value = y + position * m + g * group;
-    uint16_t* positive = units + position * 2 * m + g * group;
-    uint16_t* negative = positive + m;
-    float *dv = to_value + gr * group, *di = to_index + gr * group;
-    float mean[512], index[512], residual[512];
-    const uint32_t first = Hash(seed + static_cast<uint32_t>(gr) * 0x9e3779b9u);
+    const float* value = y + position * m + g * group;
+    float *mean = means.data() + gr * group, *index = indices.data() + gr * group;
+    float* residual = residuals.data() + gr * group;
     for (int64_t c = 0; c < group; ++c) {
       mean[c] = std::floor((mean_sums[c] * s[c] + b[c]) * 16 * down[of_sample + c] + 0.5f) * (1.0f / 16);
       float i = (index_sums[c] * s[group + c] + b[group + c]) * (1.0f / 16) - exponent[of_sample + c] * (1 / kOctaves);
       if (hard) i = std::floor(i + 0.5f);
       index[c] = i;
-      residual[c] = std::floor(value[c] - mean[c] + 0.5f);
+      residual[c] = cost ? value[c] - mean[c] : std::floor(value[c] - mean[c] + 0.5f);
     }
-    if (thresholds) {
-      for (int64_t c = 0; c < group; ++c) {
-        const float magnitude = std::fabs(residual[c]), sign = residual[c] < 0 ? -1.0f : 1.0f;
-        const int table = static_cast<int>(std::min(std::max(index[c], 0.0f), kScales - 1.0f));
-        const int entry = table * largest + std::min(std::max(static_cast<int>(magnitude) - 1, 0), largest - 1);
-        const bool smaller = magnitude > 0 && magnitude <= static_cast<float>(largest) &&
-                             (value[c] - mean[c]) * sign - magnitude < thresholds[entry];
-        residual[c] -= smaller ? sign : 0.0f;
-      }
+  }
+  if (cost) {
+#pragma omp parallel for schedule(static)
+    for (int64_t sample = 0; sample < n; ++sample) {
+      QuantiseSample(at, sample, indices.data(), cost, weight, trellis_bits, residuals.data());
     }
+  }
+  const float width = cost ? 2 * kLevel : 1;  // from one symbol's value to the next's
+  std::vector<double> row_bits(4 * rows);
+#pragma omp parallel for schedule(static)
+  for (int64_t gr = 0; gr < 4 * rows; ++gr) {
+    const int g = static_cast<int>(gr / rows);
+    int64_t sample;
+    const int64_t position = at.Position(g, gr % rows, &sample);
+    const int64_t of_sample = sample * m + g * group;
+    float* value = y + position * m + g * group;
+    uint16_t* positive = units + position * 2 * m + g * group;
+    uint16_t* negative = positive + m;
+    float *dv = to_value + gr * group, *di = to_index + gr * group;
+    const float *mean = means.data() + gr * group, *index = indices.data() + gr * group;
+    const float* residual = residuals.data() + gr * group;
+    const uint32_t first = Hash(seed + static_cast<uint32_t>(gr) * 0x9e3779b9u);
     // Loops of one kind of function each, which compilers vectorise.
     float bounded[512], inverse[512], size[512], upper[512], lower[512], density_upper[512], density_lower[512];
     for (int64_t c = 0; c < group; ++c) {
       bounded[c] = std::min(std::max(index[c], 0.0f), kScales - 1.0f);
       const float noise = static_cast<float>(Hash(first + static_cast<uint32_t>(c)) >> 8) * (1.0f / (1 << 24)) - 0.5f;
-      size[c] = value[c] + noise - mean[c];
+      size[c] = value[c] + width * noise - mean[c];
     }
     for (int64_t c = 0; c < group; ++c) inverse[c] = std::exp2(-bounded[c] * kOctaves) * (1 / kScale0);
     for (int64_t c = 0; c < group; ++c) {
-      upper[c] = (0.5f - std::fabs(size[c])) * inverse[c];
-      lower[c] = (-0.5f - std::fabs(size[c])) * inverse[c];
+      upper[c] = (0.5f * width - std::fabs(size[c])) * inverse[c];
+      lower[c] = (-0.5f * width - std::fabs(size[c])) * inverse[c];
     }
     for (int64_t c = 0; c < group; ++c) density_upper[c] = Density(upper[c]);
     for (int64_t c = 0; c < group; ++c) density_lower[c] = Density(lower[c]);

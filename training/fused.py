@@ -12,9 +12,11 @@ import tempfile
 
 import torch
 
-SOURCE = os.path.join(os.path.dirname(os.path.abspath(__file__)), 'fused.cc')
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+SOURCES = [os.path.join(ROOT, *f) for f in (('training', 'fused.cc'), ('codec', 'trellis.cc'), ('codec', 'trellis.h'),
+                                            ('codec', 'vectorised.h'))]
 COMPILE = ('g++', '-std=c++17', '-O3', '-march=native', '-mprefer-vector-width=512', '-ffast-math', '-fopenmp', '-fPIC',
-           '-Wno-psabi')  # linked without -ffast-math, which would change how all of the process rounds
+           '-Wno-psabi', '-I' + ROOT)  # linked without -ffast-math, which would change how all of the process rounds
 
 enabled = False
 library = None
@@ -29,15 +31,18 @@ def processor():
 def enable():
     """From now on training steps on a CPU use fused.cc. -> whether that could be compiled"""
     global enabled, library
-    with open(SOURCE, 'rb') as f:
-        key = hashlib.sha256(f.read() + ' '.join(COMPILE).encode() + processor().encode()).hexdigest()[:16]
+    sources = b''
+    for path in SOURCES:
+        with open(path, 'rb') as f:
+            sources += f.read()
+    key = hashlib.sha256(sources + ' '.join(COMPILE).encode() + processor().encode()).hexdigest()[:16]
     folder = os.path.join(os.environ.get('XDG_CACHE_HOME') or os.path.expanduser('~/.cache'), 'lichen-training')
     path = os.path.join(folder, key + '.so')
     if not os.path.exists(path):
         os.makedirs(folder, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder) as own:  # processes that start together each compile
             try:
-                subprocess.run([*COMPILE, '-c', SOURCE, '-o', own + '/fused.o'], check=True)
+                subprocess.run([*COMPILE, '-c', SOURCES[0], '-o', own + '/fused.o'], check=True)
                 subprocess.run(['g++', '-shared', '-fopenmp', own + '/fused.o', '-o', own + '/fused.so'], check=True)
             except (OSError, subprocess.CalledProcessError):
                 return False
@@ -168,7 +173,7 @@ class Step(torch.autograd.Function):
     y_hat; units bfloat16 [N,2M,H,W] -> bits [N], y, units"""
 
     @staticmethod
-    def forward(ctx, sums, scale, bias, exponent, y, units, step, thresholds, hard):
+    def forward(ctx, sums, scale, bias, exponent, y, units, step, trellis, hard):
         y, units = y.clone(memory_format=torch.channels_last), units.clone(memory_format=torch.channels_last)
         n, m, h, w = y.shape
         assert m % 4 == 0 and m <= 2048 and h % 2 == 0 and w % 2 == 0
@@ -177,8 +182,9 @@ class Step(torch.autograd.Function):
         bits, derivatives = y.new_empty(n), y.new_empty(2, 4, y.numel() // (4 * m), m // 4)
         seed = int(torch.randint(1 << 31, ()))
         library.lichen_step_forward(
-            pointer(sums), pointer(scale), pointer(bias), pointer(exponent), pointer(thresholds),
-            ctypes.c_int(0 if thresholds is None else thresholds.shape[1]), ctypes.c_int(hard), ctypes.c_uint32(seed),
+            pointer(sums), pointer(scale), pointer(bias), pointer(exponent),
+            pointer(trellis and trellis.cost), ctypes.c_double(trellis.weight if trellis else 0),
+            ctypes.c_int(trellis.bits if trellis else 0), ctypes.c_int(hard), ctypes.c_uint32(seed),
             *ctx.sizes, pointer(y), pointer(units), pointer(bits), pointer(derivatives[0]), pointer(derivatives[1]))
         ctx.save_for_backward(sums, scale, bias, exponent, y, derivatives)
         ctx.set_materialize_grads(False)  # nothing takes the units of the last step

@@ -23,7 +23,7 @@ python=${PYTHON:-/usr/bin/python3}
 "$python" "$here/refit_tables.py" "$out.weights.pt" "$out.tables.json" --data "$tiles" --valid "$valid" \
   --exclude "$exclude"
 "$python" "$here/post_filter.py" "$out.weights.pt" "$out.post_filter.pt" --data "$tiles" --valid "$valid" \
-  --exclude "$exclude" --crop 256 --pictures "${POST_FILTER_PICTURES:-1200}"
+  --tables "$out.tables.json" --exclude "$exclude" --crop 256 --pictures "${POST_FILTER_PICTURES:-1200}"
 "$python" "$here/evaluate.py" "$out.weights.pt" "$valid" --tables "$out.tables.json" --csv "$out.csv"
 "$python" "$here/export.py" "$out.weights.pt" "$out.lim" --name "$(basename "$out")" --tables "$out.tables.json" \
   --post-filter "$out.post_filter.pt"

@@ -20,6 +20,7 @@ import torch.nn.functional as F
 import fused
 from integer import (ACTIVATION_MAX, WEIGHT_MAX, IntegerConv, IntegerUpsample, LowerBound, round_through,
                      signed_to_unsigned)
+from trellis import LEVEL
 
 QUALITY_ANCHORS = 8
 LAMBDA_RANGE = (0.0004, 0.32)  # times 255^2 * MSE; quality 0 and quality 1
@@ -247,7 +248,7 @@ class Lichen(nn.Module):
                           middle_context=middle_context, Pz=Pz, n4=n4, n8=n8, n16=n16, thin8=thin8, kernel_ha=kernel_ha,
                           rounded=rounded)
         self.M = M
-        self.thresholds, self.thresholds_of_z, self.finer_z = None, None, 0  # see exact.choose_residuals()
+        self.trellis, self.thresholds_of_z, self.finer_z = None, None, 0  # see exact.choose_residuals()
         change_of_basis = lambda cin, cout: [conv(cin, cout, 1)] if c16 else []
         width16 = c16 or M
         blocks = lambda n, c, middle, rounded=rounded: [Residual(c, middle, bool(rounded)) for _ in range(n)]
@@ -306,11 +307,11 @@ class Lichen(nn.Module):
         return t.permute(2, 3, 0, 4, 1, 5).reshape(n, 2 * h, 2 * w, 4 * m).permute(0, 3, 1, 2)
 
     @staticmethod
-    def likelihood(v, scale):
-        """Probability of the unit bin around v under N(0, scale^2)."""
+    def likelihood(v, scale, width=1):
+        """Probability of the bin of `width` around v under N(0, scale^2)."""
         v = v.abs()
-        upper = 0.5 * torch.erfc(-(2 ** -0.5) * (0.5 - v) / scale)
-        lower = 0.5 * torch.erfc(-(2 ** -0.5) * (-0.5 - v) / scale)
+        upper = 0.5 * torch.erfc(-(2 ** -0.5) * (0.5 * width - v) / scale)
+        lower = 0.5 * torch.erfc(-(2 ** -0.5) * (-0.5 * width - v) / scale)
         return LowerBound.apply(upper - lower, 1e-9)
 
     def context_exponent(self, q):
@@ -328,7 +329,7 @@ class Lichen(nn.Module):
 
     @staticmethod
     def towards_zero(thresholds, residual, exact, index):
-        """The codec's choice at --effort 1 and above: one step nearer to 0 where the bits that saves are worth more than
+        """The codec's choice of z: one step nearer to 0 where the bits that saves are worth more than
         the error it adds."""
         magnitude = residual.abs()
         largest = thresholds.shape[1]
@@ -344,7 +345,7 @@ class Lichen(nn.Module):
         hard:  scale indices rounded as in the codec, table 0 not coded (last training phase, and whenever not train).
         frozen: g_a and h_a get no gradients; the rate is that of the rounded latents, and the means learn from the
                distortion too, since what is not coded becomes the mean.
-        observe: called for z and for every step of y with scale indices and residuals.
+        observe: called for z and for every step of y with scale indices, residuals, of y symbols, and of y quantisers.
         """
         hard = hard or frozen or not train
         with torch.set_grad_enabled(torch.is_grad_enabled() and not frozen):
@@ -361,6 +362,7 @@ class Lichen(nn.Module):
         exponents = exponent[:, :, 0, 0].view(-1, 4, 1, 1, self.M // 4).transpose(0, 1)
         up, down = torch.exp2(exponents), torch.exp2(-exponents)
         y_phases, y_hat, units = self.phases(y), [], []
+        width = 1 if self.trellis is None else 2 * LEVEL  # from one symbol's value to the next's
         for k in range(4):
             inputs = features
             if k:
@@ -372,21 +374,25 @@ class Lichen(nn.Module):
             index = index / 16 - exponents / SCALE_OCTAVES
             index = LowerBound.apply(round_through(index) if hard else index, 0.0).clamp_max(SCALES - 1)
             residual = torch.floor(y_k - mean + 0.5)
-            if self.thresholds is not None:
-                residual = self.towards_zero(self.thresholds, residual, (y_k - mean).detach(), index.detach())
+            quantiser = None
+            if self.trellis is not None:
+                coarse = 2 * LEVEL * torch.floor((y_k - mean).detach() / (2 * LEVEL) + 0.5)  # where nothing is coded
+                tables = index.detach().round()
+                level, symbol, quantiser = self.trellis((y_k - mean).detach(), tables)
+                residual = torch.where(tables > 0, level, coarse)
             if hard:
                 kept = (index > 0).float()
                 residual = residual * kept
             scale = SCALE_0 * torch.exp2(index * SCALE_OCTAVES)
-            noisy = y_k + (torch.rand_like(y_k) - 0.5) - mean if train else None
-            p = torch.log2(self.likelihood(noisy if train and not frozen else residual, scale))
+            noisy = y_k + width * (torch.rand_like(y_k) - 0.5) - mean if train else None
+            p = torch.log2(self.likelihood(noisy if train and not frozen else residual, scale, width))
             if frozen:  # the rounded rate does not tell the means where to go, the noisy one does
-                slope = torch.log2(self.likelihood(noisy, scale.detach()))
+                slope = torch.log2(self.likelihood(noisy, scale.detach(), width))
                 p = p + (slope - slope.detach())
             coded = p * kept if hard else p
             bits = bits - coded.sum((0, 2, 3, 4))
             if observe:
-                observe(index, residual)
+                observe(index, residual if quantiser is None else symbol, quantiser)
             y_hat.append(residual + mean if frozen else y_k + (residual + mean - y_k).detach())
             units.append(round_through(y_hat[-1] * up))
         return self.reconstruct(self.assemble(y_hat), q), bits / (x.shape[2] * x.shape[3])
@@ -438,7 +444,7 @@ class Lichen(nn.Module):
             z_hat = z_hat + coded * (z + (residual + mean - z).detach())
             indices, residuals = indices + coded * index, residuals + coded * residual
         if observe:
-            observe(indices, residuals)
+            observe(indices, residuals, None)
         return z_hat, bits
 
     def fused_context(self, features, y, exponent, hard):
@@ -447,7 +453,7 @@ class Lichen(nn.Module):
         for k in range(4):
             inputs = torch.cat([features, units], 1) if k else features
             sums = self.context[k].sums(inputs, lambda t: self.phases(t)[self.step_order(k)])
-            of_step, y, units = fused.Step.apply(*sums, exponent[:, :, 0, 0], y, units, k, self.thresholds, hard)
+            of_step, y, units = fused.Step.apply(*sums, exponent[:, :, 0, 0], y, units, k, self.trellis, hard)
             bits = bits + of_step
         return y, bits
 

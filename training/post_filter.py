@@ -227,6 +227,7 @@ def main():
     arg.add_argument('weights')
     arg.add_argument('out')
     arg.add_argument('--data', nargs='+', required=True)
+    arg.add_argument('--tables', default='', help='of refit_tables.py')
     arg.add_argument('--valid', default='')
     arg.add_argument('--exclude', default='', help='file with names of tiles to leave out, one a line')
     arg.add_argument('--pictures', type=int, default=1200, help='crops, each at a quality drawn at random')
@@ -234,7 +235,7 @@ def main():
     arg = arg.parse_args()
     if arg.pictures < 2 * QUALITY_ANCHORS:
         raise SystemExit('--pictures: %d or more expected' % (2 * QUALITY_ANCHORS))
-    net = load_average(arg.weights, effort=1)  # the residuals that the encoder gives by default
+    net = load_average(arg.weights, effort=1, tables=arg.tables)  # the residuals that the encoder gives by default
     crops = Crops(arg.data, arg.crop, 'cpu', read_names(arg.exclude))
     pictures = [Picture.of(net, crops.batch(1)[0], float(torch.rand(1))) for _ in range(arg.pictures)]
     post_filter = fit(pictures, min(COMPONENTS, arg.pictures // 2))  # of more, the last would have nothing left to do

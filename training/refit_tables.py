@@ -12,8 +12,8 @@ import torch
 
 from data import Crops, list_pictures, read_names, read_picture
 from evaluate import load_average, residual_counts
-from exact import MAX_RADIUS, frequencies_from_weights, gaussian_frequencies, gaussian_weights, table_costs
-from model import SCALE_0, SCALE_OCTAVES, SCALES
+from exact import MAX_RADIUS, choose_residuals, frequencies_from_weights, gaussian_frequencies, gaussian_weights, table_costs
+from model import SCALES
 
 PRIOR = 300.0  # pseudo-counts of the Gaussian, so that rare tables and tails stay sane
 
@@ -28,12 +28,16 @@ def histograms(net, batches):
 
 
 def refit(counts):
+    return [refit_set(set_, c) for set_, c in enumerate(counts)]
+
+
+def refit_set(set_, counts):
     tables = []
     for i in range(SCALES):
         if i == 0:  # not coded
-            tables.append(gaussian_frequencies()[0])
+            tables.append(gaussian_frequencies()[set_][0])
             continue
-        p, _ = gaussian_weights(SCALE_0 * 2 ** (i * SCALE_OCTAVES), MAX_RADIUS)
+        p, _ = gaussian_weights(set_, i)
         # a symbol of its own for all that is common: as far as three in a hundred thousand
         seen = counts[i]
         above = seen.sum() - np.cumsum(seen)
@@ -60,14 +64,20 @@ def main():
     arg = arg.parse_args()
     net = load_average(arg.weights, effort=1)  # the residuals that the encoder gives by default
     crops = Crops(arg.data, 256, 'cpu', read_names(arg.exclude))
-    tables = refit(histograms(net, ((crops.batch(4), torch.rand(4)) for _ in range(arg.batches))))
+    batches = [(crops.batch(4), torch.rand(4)) for _ in range(arg.batches)]
+    sets = gaussian_frequencies()
+    for _ in range(2):  # what is chosen depends on what it costs
+        choose_residuals(net, sets)
+        sets = refit(histograms(net, batches))
+    choose_residuals(net, sets)
     with open(arg.out, 'w') as f:
-        json.dump([{'frequencies': list(map(int, t)), 'escape': int(e)} for t, e in tables], f, separators=(',', ':'))
+        json.dump([[{'frequencies': list(map(int, t)), 'escape': int(e)} for t, e in tables] for tables in sets], f,
+                  separators=(',', ':'))
     if arg.valid:
         for quality in (0.05, 0.5, 0.95):
             pictures = [read_picture(f)[None].float() / 255 for f in list_pictures([arg.valid])[::4]]
             seen = histograms(net, ((x, torch.tensor([quality])) for x in pictures))
-            before, after = (seen * table_costs(gaussian_frequencies())).sum(), (seen * table_costs(tables)).sum()
+            before, after = (seen * table_costs(gaussian_frequencies())).sum(), (seen * table_costs(sets)).sum()
             print('quality %.2f: %+.2f %% of the rate' % (quality, 100 * (after / before - 1)))
 
 

@@ -16,7 +16,8 @@ import torch.distributed as dist
 
 import fused
 from data import Crops, read_names
-from exact import choose_residuals, gaussian_frequencies
+from evaluate import load_tables
+from exact import choose_residuals
 from model import LAMBDA_RANGE, Lichen, load_weights, multiply_adds, start_from_klt, start_rounding
 from post_filter import InTheLoop
 
@@ -48,6 +49,7 @@ def parse_arguments():
     arg.add_argument('--only', default='', help='train only parameters with these prefixes, e.g. context,h_s,g_s')
     arg.add_argument('--weight', type=float, default=0, help='residuals are chosen as the encoder does at --effort 1, '
                      'a squared step being worth so many bits; 0: the nearest')
+    arg.add_argument('--tables', default='', help='with --weight: of refit_tables.py, what symbols cost; Gaussians without')
     arg.add_argument('--post-filter', default='', help='output of post_filter.py: the distortion is that behind such a '
                      'filter')
     arg.add_argument('--frozen', action='store_true', help='the last phase: g_s, h_s and context alone, on rounded latents')
@@ -110,7 +112,7 @@ def main():
     if arg.frozen:
         arg.only = arg.only or 'g_s,h_s,context'
     if arg.weight:
-        choose_residuals(net, gaussian_frequencies(), arg.weight)
+        choose_residuals(net, load_tables(arg.tables), arg.weight)
     thresholds_of_z, net.thresholds_of_z = net.thresholds_of_z, None
     in_the_loop = InTheLoop(torch.load(arg.post_filter)) if arg.post_filter else None
     if arg.only:

@@ -29,6 +29,8 @@ namespace {
 constexpr int kWidth = 768, kHeight = 512, kPixels = kWidth * kHeight;
 constexpr int kLatentWidth = kWidth / kLatentPixels, kLatentHeight = kHeight / kLatentPixels;
 constexpr int kQualityIndex = 448;  // -q 50
+constexpr int kTrellisBits = 6;  // of --effort 1
+constexpr auto kRateDistortion = EntropyModel::Quantiser::kRateDistortion;
 
 template <typename T>
 T Must(Result<T> result) {
@@ -72,7 +74,7 @@ const Stages& Prepared() {
     for (size_t i = 0; i < s.z.size(); ++i) s.z[i] *= tables.z_gain[i % model.hyper_channels];
     s.y = s.latents;
     for (size_t i = 0; i < s.y.size(); ++i) s.y[i] *= tables.gain_y[i % m];
-    EntropyModel coder(model, kQualityIndex, IntegerEngine::kFast);
+    EntropyModel coder(model, kQualityIndex, kTrellisBits, IntegerEngine::kFast, kRateDistortion);
     s.tile = coder.Encode(s.y.data(), s.z.data(), kLatentHeight, kLatentWidth, &s.y_hat);
     for (size_t i = 0; i < s.y.size(); ++i) {
       s.latents[i] = static_cast<float>(s.y_hat.y_hat[i]) / 16 * tables.inverse_gain_y[i % m];
@@ -156,26 +158,27 @@ void ContextStep(benchmark::State& state) {
 BENCHMARK(ContextStep)->DenseRange(0, 3)->Unit(benchmark::kMillisecond);
 
 void EntropyModelSetUp(benchmark::State& state) {
-  for (auto _ : state) EntropyModel(Data(), kQualityIndex, IntegerEngine::kFast);
+  for (auto _ : state) EntropyModel(Data(), kQualityIndex, kTrellisBits, IntegerEngine::kFast);
 }
 BENCHMARK(EntropyModelSetUp)->Unit(benchmark::kMillisecond);
 
+/// By bits of the trellis.
 void EntropyEncode(benchmark::State& state) {
   const OneThread one;
   const Stages& stages = Prepared();
-  EntropyModel coder(Data(), kQualityIndex, IntegerEngine::kFast);
+  EntropyModel coder(Data(), kQualityIndex, static_cast<int>(state.range(0)), IntegerEngine::kFast, kRateDistortion);
   Latents latents;
   for (auto _ : state) {
     benchmark::DoNotOptimize(coder.Encode(stages.y.data(), stages.z.data(), kLatentHeight, kLatentWidth, &latents));
   }
   CountPixels(state);
 }
-BENCHMARK(EntropyEncode)->Unit(benchmark::kMillisecond);
+BENCHMARK(EntropyEncode)->DenseRange(4, 8)->Unit(benchmark::kMillisecond);
 
 void EntropyDecode(benchmark::State& state) {
   const OneThread one;
   const Stages& stages = Prepared();
-  EntropyModel coder(Data(), kQualityIndex, IntegerEngine::kFast);
+  EntropyModel coder(Data(), kQualityIndex, kTrellisBits, IntegerEngine::kFast);
   Latents latents;
   for (auto _ : state) {
     const Status status = coder.Decode(stages.tile.data(), stages.tile.size(), kLatentHeight, kLatentWidth, &latents);

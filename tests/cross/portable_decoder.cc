@@ -51,7 +51,8 @@ Result<uint64_t> HashOf(const ModelData& model, const std::vector<uint8_t>& byte
   if (container.coding == bitstream::Coding::kDct) return HashOfCoefficients(container, bytes);
   if (container.header.model_id != model.id) return Status(StatusCode::kUnknownModel, "another model");
   const TileGrid grid(container.header);
-  EntropyModel entropy_model(model, static_cast<int>(container.header.quality_index), IntegerEngine::kPlain);
+  EntropyModel entropy_model(model, static_cast<int>(container.header.quality_index),
+                             static_cast<int>(container.header.trellis_bits), IntegerEngine::kPlain);
   LatentHash hash;
   Latents latents;
   for (size_t i = 0; i < container.tiles.size(); ++i) {

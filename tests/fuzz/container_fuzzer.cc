@@ -13,6 +13,7 @@ bool SameHeader(const Header& a, const Header& b) {
   return a.format_version == b.format_version && a.model_id == b.model_id && a.width == b.width &&
          a.height == b.height && a.colour_type == b.colour_type && a.bit_depth == b.bit_depth &&
          a.quality_index == b.quality_index && a.tile_size_log2 == b.tile_size_log2 &&
+         a.trellis_bits == b.trellis_bits &&
          a.post_filter == b.post_filter;
 }
 

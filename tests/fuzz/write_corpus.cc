@@ -154,10 +154,11 @@ class ModelWriter {
     }
   }
   void Tables() {
-    Shorts("tables.radius", lichen::kScaleTables, 2, 0, "u16");
-    Shorts("tables.escape", lichen::kScaleTables, 768, 0, "u16");
-    Describe("tables.frequency", "u16", 3 * lichen::kScaleTables);
-    for (int i = 0; i < lichen::kScaleTables; ++i) {
+    constexpr int kTables = lichen::kTableSets * lichen::kScaleTables;
+    Shorts("tables.radius", kTables, 2, 0, "u16");
+    Shorts("tables.escape", kTables, 768, 0, "u16");
+    Describe("tables.frequency", "u16", 3 * kTables);
+    for (int i = 0; i < kTables; ++i) {
       for (const int f : {16000, 6000, 2000}) ByteWriter(&tensors_).WriteU16(static_cast<uint16_t>(f));
     }
   }

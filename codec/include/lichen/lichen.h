@@ -94,8 +94,8 @@ LICHEN_API lichen_status lichen_encoder_set_target_bits_per_pixel(lichen_encoder
 LICHEN_API lichen_status lichen_encoder_set_target_psnr(lichen_encoder* encoder, double psnr);
 /** How the picture is coded; LICHEN_CODING_AUTO unless set. Since version 3 of this interface. */
 LICHEN_API lichen_status lichen_encoder_set_coding(lichen_encoder* encoder, lichen_coding coding);
-/** 0: latents are rounded to the nearest; 1, unless set: to what costs least. Since version 2 of this interface. 2, 3,
- *  since version 4: smaller files in many times the time. */
+/** 0: quick; 1, unless set: a longer search for what costs least. Since version 2 of this interface. 2, 3, since
+ *  version 4: less error for the same bytes, in many times the time. */
 LICHEN_API lichen_status lichen_encoder_set_effort(lichen_encoder* encoder, int effort);
 /** At most this many threads, 1..1024; 0, unless set: as many as the machine has. */
 LICHEN_API lichen_status lichen_encoder_set_threads(lichen_encoder* encoder, int threads);

@@ -1,0 +1,229 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "codec/trellis.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdlib>
+#include <limits>
+#include <random>
+
+namespace lichen {
+namespace {
+
+constexpr int kRow = TrellisSearch::kLargest + 1;
+constexpr double kWeight = 14, kAtSides = 1.25;
+
+/// Bits of symbols that get larger from table to table.
+std::vector<float> Costs() {
+  std::vector<float> costs;
+  for (int quantiser = 0; quantiser < 2; ++quantiser) {
+    for (int table = 0; table < TrellisSearch::kTables; ++table) {
+      const double scale = 0.3 * std::pow(1.1, table);
+      for (int k = 0; k < kRow; ++k) {
+        costs.push_back(static_cast<float>(std::log2(1 + scale) + k / scale + (k > 0 ? 1 : 0) - 0.1 * quantiser));
+      }
+    }
+  }
+  return costs;
+}
+
+struct Sequence {
+  std::vector<float> exact;
+  std::vector<uint8_t> table;
+};
+
+Sequence RandomSequence(size_t count, uint32_t seed) {
+  std::mt19937 random(seed);
+  std::normal_distribution<float> normal(0, 1);
+  Sequence sequence;
+  for (size_t i = 0; i < count; ++i) {
+    const auto table = static_cast<uint32_t>(1 + random() % 40);
+    sequence.exact.push_back(normal(random) * 0.5f * std::pow(1.1f, static_cast<float>(table)));
+    sequence.table.push_back(static_cast<uint8_t>(table | (random() % 4 == 0 ? TrellisSearch::kAtSide : 0)));
+  }
+  return sequence;
+}
+
+double CostOf(int quantiser, float exact, uint8_t table, int32_t symbol) {
+  static const std::vector<float> costs = Costs();
+  const double weight = table >= TrellisSearch::kAtSide ? kWeight * kAtSides : kWeight;
+  const double error = exact - LevelOf(quantiser, symbol) * kLevelSixteenths / 16.0;
+  return weight * error * error + costs[(quantiser * TrellisSearch::kTables + table % TrellisSearch::kTables) * kRow +
+                                        std::min(std::abs(symbol), TrellisSearch::kLargest)];
+}
+
+double CostOf(const TrellisCode& code, const Sequence& sequence, uint32_t state, const std::vector<int32_t>& symbols) {
+  double cost = 0;
+  for (size_t i = 0; i < symbols.size(); ++i) {
+    cost += CostOf(TrellisCode::Quantiser(state), sequence.exact[i], sequence.table[i], symbols[i]);
+    state = code.Next(state, symbols[i]);
+  }
+  return cost;
+}
+
+/// The least that any symbols cost, without any of the search's tricks.
+double LeastCost(const TrellisCode& code, const Sequence& sequence, uint32_t state) {
+  constexpr double kNever = std::numeric_limits<double>::infinity();
+  std::vector<double> costs(code.states(), kNever), next;
+  costs[state] = 0;
+  for (size_t i = 0; i < sequence.exact.size(); ++i) {
+    next.assign(costs.size(), kNever);
+    for (uint32_t s = 0; s < costs.size(); ++s) {
+      if (costs[s] == kNever) continue;
+      const auto middle = static_cast<int32_t>(sequence.exact[i] / 1.5f);
+      for (int32_t symbol = middle - 3; symbol <= middle + 3; ++symbol) {
+        double& cost = next[code.Next(s, symbol)];
+        cost = std::min(cost, costs[s] + CostOf(TrellisCode::Quantiser(s), sequence.exact[i], sequence.table[i], symbol));
+      }
+    }
+    costs = next;
+  }
+  return *std::min_element(costs.begin(), costs.end());
+}
+
+class TrellisTest : public testing::TestWithParam<int> {};
+
+TEST_P(TrellisTest, EveryStateHasTwoSuccessorsAndTwoPredecessors) {
+  const TrellisCode code(GetParam());
+  ASSERT_EQ(code.states(), 1 << GetParam());
+  std::vector<int> reached(code.states());
+  for (uint32_t state = 0; state < reached.size(); ++state) {
+    EXPECT_NE(code.Next(state, 0), code.Next(state, 1));
+    for (int32_t symbol = -5; symbol <= 5; ++symbol) {
+      const uint32_t next = code.Next(state, symbol), parity = static_cast<uint32_t>(std::abs(symbol)) % 2;
+      EXPECT_EQ(next, code.Next(state, static_cast<int32_t>(parity)));
+      EXPECT_EQ(code.Before(next, parity), state);
+    }
+    ++reached[code.Next(state, 0)], ++reached[code.Next(state, 1)];
+  }
+  EXPECT_EQ(reached, std::vector<int>(code.states(), 2));
+}
+
+/// Two paths that part and meet again differ by levels of one subset in the first and the last symbol, 4 apart, and by
+/// more in between: by how much tells how good the code is.
+TEST_P(TrellisTest, PathsThatPartMeetAgainFarApart) {
+  const TrellisCode code(GetParam());
+  // Squared distances, in levels, of the subsets D0 to D3, and Ungerboeck's free distances of these codes.
+  constexpr int kSquares[4] = {0, 1, 4, 1}, kFree[] = {11, 13, 14, 16, 16};
+  const auto subset = [](uint32_t state, int parity) { return parity * 2 + TrellisCode::Quantiser(state); };
+  const int states = code.states();
+  std::vector<int> least(static_cast<size_t>(states) * states, 1 << 20);
+  std::vector<std::pair<uint32_t, uint32_t>> changed;
+  const auto reach = [&](uint32_t a, uint32_t b, int distance) {
+    int& known = least[a * states + b];
+    if (distance < known) known = distance, changed.emplace_back(a, b);
+  };
+  for (int s = 0; s < states; ++s) {
+    const auto state = static_cast<uint32_t>(s);
+    reach(code.Next(state, 0), code.Next(state, 1), kSquares[2]);
+  }
+  int meeting = 16;  // of parallel branches, in one subset
+  while (!changed.empty()) {
+    const auto [a, b] = changed.back();
+    changed.pop_back();
+    const int distance = least[a * states + b];
+    for (int p = 0; p < 2; ++p) {
+      for (int q = 0; q < 2; ++q) {
+        const int sum = distance + kSquares[std::abs(subset(a, p) - subset(b, q))];
+        const uint32_t to_a = code.Next(a, p), to_b = code.Next(b, q);
+        if (to_a == to_b) {
+          meeting = std::min(meeting, sum);
+        } else {
+          reach(to_a, to_b, sum);
+        }
+      }
+    }
+  }
+  EXPECT_EQ(meeting, kFree[GetParam() - kLeastTrellisBits]);
+}
+
+TEST_P(TrellisTest, FindsTheBestOfAllPaths) {
+  const int bits = GetParam();
+  TrellisSearch search(bits, Costs(), kWeight, kAtSides);
+  for (const size_t count : {1u, 2u, 7u, 600u}) {
+    for (const uint32_t begin : {0u, 5u}) {
+      const Sequence sequence = RandomSequence(count, static_cast<uint32_t>(count) + begin);
+      std::vector<int32_t> symbols(count);
+      uint32_t state = begin;
+      search.Run(sequence.exact.data(), sequence.table.data(), count, &state, symbols.data());
+      const double least = LeastCost(search.code(), sequence, begin);
+      EXPECT_NEAR(CostOf(search.code(), sequence, begin, symbols), least, 1e-5 * least + 1e-4) << count << " " << begin;
+      uint32_t follows = begin;
+      for (const int32_t symbol : symbols) follows = search.code().Next(follows, symbol);
+      EXPECT_EQ(state, follows);
+    }
+  }
+}
+
+TEST_P(TrellisTest, LongSequencesAreSearchedInPartsAtNoLoss) {
+  TrellisSearch search(GetParam(), Costs(), kWeight, kAtSides);
+  const size_t count = 20000;
+  const Sequence sequence = RandomSequence(count, 3);
+  std::vector<int32_t> symbols(count);
+  uint32_t state = 0;
+  search.Run(sequence.exact.data(), sequence.table.data(), count, &state, symbols.data());
+  const double least = LeastCost(search.code(), sequence, 0);
+  EXPECT_NEAR(CostOf(search.code(), sequence, 0, symbols), least, 1e-5 * least);
+}
+
+TEST_P(TrellisTest, MoreStatesCostLess) {
+  if (GetParam() == kLeastTrellisBits) return;
+  const Sequence sequence = RandomSequence(20000, 4);
+  std::vector<int32_t> symbols(sequence.exact.size());
+  double costs[2];
+  for (int less = 0; less < 2; ++less) {
+    TrellisSearch search(GetParam() - less, Costs(), kWeight, kAtSides);
+    uint32_t state = 0;
+    search.Run(sequence.exact.data(), sequence.table.data(), symbols.size(), &state, symbols.data());
+    costs[less] = CostOf(search.code(), sequence, 0, symbols);
+  }
+  EXPECT_LT(costs[0], costs[1]);
+}
+
+INSTANTIATE_TEST_SUITE_P(Bits, TrellisTest, testing::Range(kLeastTrellisBits, kMostTrellisBits + 1));
+
+TEST(TrellisSearchTest, LargeValuesKeepTheirSignAndSize) {
+  TrellisSearch search(6, Costs(), kWeight, 1);
+  const std::vector<float> exact = {16384, -16384, 700.2f, -0.01f, 0, -90.5f, 1e-30f};
+  const std::vector<uint8_t> table(exact.size(), 63);
+  std::vector<int32_t> symbols(exact.size());
+  uint32_t state = 0;
+  search.Run(exact.data(), table.data(), exact.size(), &state, symbols.data());
+  state = 0;
+  for (size_t i = 0; i < exact.size(); ++i) {
+    EXPECT_NEAR(LevelOf(TrellisCode::Quantiser(state), symbols[i]) * 0.75, exact[i], 2) << i;
+    state = search.code().Next(state, symbols[i]);
+  }
+}
+
+TEST(TrellisSearchTest, NothingToSearchLeavesTheState) {
+  TrellisSearch search(4, Costs(), kWeight, 1);
+  uint32_t state = 7;
+  search.Run(nullptr, nullptr, 0, &state, nullptr);
+  EXPECT_EQ(state, 7u);
+}
+
+TEST(NearestSymbolTest, ItsLevelIsTheNearestOfTheQuantiser) {
+  for (int quantiser = 0; quantiser < 2; ++quantiser) {
+    for (int n = -4001; n <= 4001; ++n) {
+      const float exact = static_cast<float>(n) / 317;
+      const int32_t symbol = NearestSymbol(quantiser, exact);
+      const auto error = [&](int32_t k) { return std::fabs(static_cast<float>(LevelOf(quantiser, k)) * 0.75f - exact); };
+      for (const int32_t other : {symbol - 1, symbol + 1}) EXPECT_LE(error(symbol), error(other) + 1e-5f) << exact;
+    }
+  }
+}
+
+TEST(LevelTest, QuantisersShareNoLevelButZero) {
+  EXPECT_EQ(LevelOf(0, 0), 0);
+  EXPECT_EQ(LevelOf(1, 0), 0);
+  EXPECT_EQ(LevelOf(0, -3), -6);
+  EXPECT_EQ(LevelOf(1, -3), -5);
+  EXPECT_EQ(LevelOf(0, 1), 2);
+  EXPECT_EQ(LevelOf(1, 1), 1);
+}
+
+}  // namespace
+}  // namespace lichen
