@@ -48,7 +48,7 @@ class CdfTable {
   }
 
  private:
-  // A bucket is 128 slots. Likely symbols own more, so Find seldom takes a second step, and 64 tables take 32 KiB.
+  // A bucket is 128 slots. Likely symbols own more, so Find seldom takes a second step, and 192 tables take 96 KiB.
   static constexpr int kBucketBits = 7;
 
   explicit CdfTable(int32_t radius) : radius_(radius) {}

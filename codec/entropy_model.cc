@@ -104,7 +104,10 @@ struct EntropyModel::Writer {
   void Prefetch(size_t at, int count) const { lichen::Prefetch<0>(y + at, count); }
 
   void Begin(size_t most) {
-    if (exact.size() < most) exact.resize(most), index.resize(most), list.resize(most), symbols.resize(most);
+    if (symbols.size() < most) {
+      exact.resize(std::max(exact.size(), most));
+      index.resize(most), list.resize(most), symbols.resize(most);
+    }
     counts.clear();
     coded = next = 0;
   }

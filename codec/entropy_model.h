@@ -40,7 +40,7 @@ struct SharedSides {
 /// Codes tiles of one quality. Not for use by two threads at once: it holds scratch memory.
 class EntropyModel {
  public:
-  /// kNearest: of y the nearest level that the trellis leaves open, symbol by symbol; kRateDistortion: the best path
+  /// kNearest: of y the nearest level that the trellis leaves open, symbol by symbol, for tests; kRateDistortion: the best path
   /// through it, and z by its rate, too.
   enum class Quantiser { kNearest, kRateDistortion };
 

@@ -73,7 +73,7 @@ void RefinedTiles::ForRows(const RefinementTile& tile, const Row& row) const {
   }
 }
 
-/// As with effort 1.
+/// By the search alone.
 Result<RefinedTiles::Usual> RefinedTiles::EncodeUsualTile(const RefinementCanvas& picture, const RefinementTile& tile) {
   const int h = tile.rows.size(), w = tile.columns.size();
   const size_t first = static_cast<size_t>(tile.rows.begin) * grid_.width() + tile.columns.begin;

@@ -23,7 +23,7 @@ class RefinedTiles {
   RefinedTiles(const ModelData& model, const TileGrid& grid, const bitstream::Header& header, int iterations,
                Workers& workers);
 
-  /// First, what effort 1 gives. picture: y: [grid height][grid width][M], as g_a gives them; what decoders get
+  /// First, what the search gives without. picture: y: [grid height][grid width][M], as g_a gives them; what decoders get
   /// replaces them. errors: kOutOfMemory, kInternal
   Status EncodeUsual(const RefinementCanvas& picture);
   /// Then, the post-filter that decoders have, if they do. weights: of PostFilterWeights

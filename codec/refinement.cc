@@ -107,7 +107,7 @@ Result<std::optional<CodedTile>> Refinement::Run(const RefinementCanvas& canvas,
   int first_moving = 0;  // step
   for (int i = 0;; ++i) {
     const double share = static_cast<double>(i) / iterations_;
-    if (report) LICHEN_RETURN_IF_ERROR(report(share));
+    if (report) LICHEN_RETURN_IF_ERROR(report(static_cast<double>(i) / (iterations_ + 1)));
     coded_.bytes =
         entropy_model.Encode(y, z, tile.rows.size(), tile.columns.size(), &coded_.latents, tile.shared, &index_);
     Show(coded_.latents, window);
@@ -123,7 +123,7 @@ Result<std::optional<CodedTile>> Refinement::Run(const RefinementCanvas& canvas,
     ErrorGradient(canvas, window, shown, g_s_.Gradient());
     LICHEN_ASSIGN_OR_RETURN(const float* gradient, g_s_.Back());
     Move(gradient, window, static_cast<float>(pace.first * std::pow(pace.last / pace.first, share)), first_moving, y);
-    if (pace.frozen > 0 && best && first_moving < 3 && iterations_ - i - 1 == (3 - first_moving) * pace.frozen) {
+    if (pace.frozen > 0 && best && first_moving < 3 && iterations_ - i - 1 <= (3 - first_moving) * pace.frozen) {
       Freeze(first_moving++, best_y_.data(), y);
     }
   }

@@ -22,9 +22,26 @@ constexpr float kUnreached = 1e6f;
 constexpr std::array<std::pair<uint32_t, uint32_t>, kMostTrellisBits - kLeastTrellisBits + 1> kPolynomials = {
     {{023, 004}, {045, 010}, {0103, 024}, {0235, 0126}, {0515, 0362}}};
 
+// GCC and clang agree on vectors, but not on how lanes are exchanged.
+#if defined(__clang__)
+#define LICHEN_SET_LANES(to, v, lanes) SetLanes(v, lanes, &(to))
+#define LICHEN_EVEN_LANES(a, b) __builtin_shufflevector(a, b, 0, 2, 4, 6, 8, 10, 12, 14)
+#define LICHEN_ODD_LANES(a, b) __builtin_shufflevector(a, b, 1, 3, 5, 7, 9, 11, 13, 15)
+#else
+#define LICHEN_SET_LANES(to, v, lanes) (to) = __builtin_shuffle(v, lanes)
+#define LICHEN_EVEN_LANES(a, b) __builtin_shuffle(a, b, Integers{0, 2, 4, 6, 8, 10, 12, 14})
+#define LICHEN_ODD_LANES(a, b) __builtin_shuffle(a, b, Integers{1, 3, 5, 7, 9, 11, 13, 15})
+#endif
+
 using Floats = float __attribute__((vector_size(4 * kLanes)));
 using Integers = int32_t __attribute__((vector_size(4 * kLanes)));
 using Bytes = int8_t __attribute__((vector_size(kLanes)));
+
+#if defined(__clang__)
+inline void SetLanes(const Floats& v, const Integers& lanes, Floats* to) {
+  for (int i = 0; i < kLanes; ++i) (*to)[i] = v[lanes[i]];
+}
+#endif
 
 /// What the symbols that are worth a thought cost, of either quantiser: the best even and the best odd one. Levels are
 /// 3/4 of a step apart; quantiser 0 has 0, 1.5, 3, ..., quantiser 1 has 0, 0.75, 2.25, ...
@@ -37,21 +54,22 @@ void Branches(const float* __restrict exact, const uint8_t* __restrict table, in
   const float shift = quantiser == 0 ? 0.0f : kStep / 2;
   for (int i = 0; i < count; ++i) {
     const float a = exact[i] < 0 ? -exact[i] : exact[i];
-    const float w = table[i] >= TrellisSearch::kAtSide ? weight_at_sides : weight;
-    const float* bits = cost + (table[i] & (TrellisSearch::kTables - 1)) * (kLargest + 1);
-    const int nearest = static_cast<int>((a + shift) * (1 / kStep) + 0.5f);
+    const int32_t marked = table[i];
+    const float w = marked >= TrellisSearch::kAtSide ? weight_at_sides : weight;
+    const int32_t row = (marked & (TrellisSearch::kTables - 1)) * (kLargest + 1);
+    const int32_t nearest = static_cast<int32_t>((a + shift) * (1 / kStep) + 0.5f);
     // The nearest, of quantiser 1 not 0 unless it is nearer than 3/4; then the two beside it.
-    const int middle = nearest == 1 && a < shift * 0.5f ? 0 : nearest;
-    const int lower = middle > 0 ? middle - 1 : 1, upper = middle + 1;
+    const int32_t middle = nearest == 1 && a < shift * 0.5f ? 0 : nearest;
+    const int32_t lower = middle > 0 ? middle - 1 : 1, upper = middle + 1;
     const float e_middle = a - (static_cast<float>(middle) * kStep - (middle > 0 ? shift : 0.0f));
     const float e_lower = a - (static_cast<float>(lower) * kStep - (lower > 0 ? shift : 0.0f));
     const float e_upper = a - (static_cast<float>(upper) * kStep - shift);
-    const float c_middle = w * e_middle * e_middle + bits[middle < kLargest ? middle : kLargest];
-    const float c_lower = w * e_lower * e_lower + bits[lower < kLargest ? lower : kLargest];
-    const float c_upper = w * e_upper * e_upper + bits[upper < kLargest ? upper : kLargest];
+    const float c_middle = w * e_middle * e_middle + cost[row + (middle < kLargest ? middle : kLargest)];
+    const float c_lower = w * e_lower * e_lower + cost[row + (lower < kLargest ? lower : kLargest)];
+    const float c_upper = w * e_upper * e_upper + cost[row + (upper < kLargest ? upper : kLargest)];
     const bool is_lower = c_lower <= c_upper;
     const float c_other = is_lower ? c_lower : c_upper;
-    const int other = is_lower ? lower : upper;
+    const int32_t other = is_lower ? lower : upper;
     const bool is_odd = (middle & 1) != 0;
     even[i] = is_odd ? c_other : c_middle;
     odd[i] = is_odd ? c_middle : c_other;
@@ -71,7 +89,6 @@ struct Layout {
 /// Adds up `count` symbols. costs: [2][vectors] of the states before, even ones first, and after
 LICHEN_VECTORISED
 void Forward(const Layout& layout, int count, const float* const* branches, float* costs, int8_t* odd) {
-  constexpr Integers kEven = {0, 2, 4, 6, 8, 10, 12, 14}, kOdd = {1, 3, 5, 7, 9, 11, 13, 15};
   constexpr int kMostVectors = (1 << kMostTrellisBits) / 2 / kLanes;
   const int n = layout.vectors;
   Floats now[2 * kMostVectors], after[2 * kMostVectors];
@@ -81,27 +98,31 @@ void Forward(const Layout& layout, int count, const float* const* branches, floa
     const float upper_even = branches[2][i], upper_odd = branches[3][i];
     for (int j = 0; j < n; ++j) {
       const Floats from_even = now[j] + lower_even;
-      const Floats from_odd = __builtin_shuffle(now[j ^ layout.even_vector], layout.even_lane) + lower_odd;
+      Floats there;
+      LICHEN_SET_LANES(there, now[j ^ layout.even_vector], layout.even_lane);
+      const Floats from_odd = there + lower_odd;
       const Integers is_odd = from_odd < from_even;
       after[j] = is_odd ? from_odd : from_even;
       const Bytes decision = __builtin_convertvector(is_odd, Bytes);
       std::memcpy(odd + kLanes * j, &decision, kLanes);
     }
     for (int j = 0; j < n; ++j) {
-      const Floats there = __builtin_shuffle(now[n + (j ^ layout.odd_vector)], layout.odd_lane);
-      const Floats also = __builtin_shuffle(now[n + (j ^ layout.odd_vector ^ layout.even_vector)], layout.odd_lane);
+      Floats there, beside, exchanged;
+      LICHEN_SET_LANES(there, now[n + (j ^ layout.odd_vector)], layout.odd_lane);
+      LICHEN_SET_LANES(beside, now[n + (j ^ layout.odd_vector ^ layout.even_vector)], layout.odd_lane);
+      LICHEN_SET_LANES(exchanged, beside, layout.even_lane);
       const Floats from_even = there + upper_even;
-      const Floats from_odd = __builtin_shuffle(also, layout.even_lane) + upper_odd;
+      const Floats from_odd = exchanged + upper_odd;
       const Integers is_odd = from_odd < from_even;
       after[n + j] = is_odd ? from_odd : from_even;
       const Bytes decision = __builtin_convertvector(is_odd, Bytes);
       std::memcpy(odd + kLanes * (n + j), &decision, kLanes);
     }
     odd += 2 * n * kLanes;
-    const float base = i % 16 == 0 ? after[0][0] : 0.0f;  // sums stay small
+    const float base = i % 16 == 15 ? after[0][0] : 0.0f;  // sums stay small; by then all states are reached
     for (int j = 0; j < n; ++j) {
-      now[j] = __builtin_shuffle(after[2 * j], after[2 * j + 1], kEven) - base;
-      now[n + j] = __builtin_shuffle(after[2 * j], after[2 * j + 1], kOdd) - base;
+      now[j] = LICHEN_EVEN_LANES(after[2 * j], after[2 * j + 1]) - base;
+      now[n + j] = LICHEN_ODD_LANES(after[2 * j], after[2 * j + 1]) - base;
     }
   }
   std::memcpy(costs, now, 2 * n * sizeof(Floats));
@@ -150,7 +171,7 @@ size_t TrellisSearch::RunSegment(const float* exact, const uint8_t* table, size_
   const auto [h0, h1] = kPolynomials[bits_ - kLeastTrellisBits];
   const uint32_t mask = (1u << bits_) - 1, even = (h1 & mask) >> 1, odd = (h0 & mask) >> 1;
   Layout layout = {
-      static_cast<int>(states) / 2 / kLanes, static_cast<int>(even / kLanes), static_cast<int>(odd / kLanes), {}, {}};
+      static_cast<int32_t>(states) / 2 / kLanes, static_cast<int32_t>(even / kLanes), static_cast<int32_t>(odd / kLanes), {}, {}};
   SetLanesExchangedBy(even, &layout.even_lane);
   SetLanesExchangedBy(odd, &layout.odd_lane);
   if (candidates_.size() < 4 * count) candidates_.resize(4 * count);
@@ -166,7 +187,7 @@ size_t TrellisSearch::RunSegment(const float* exact, const uint8_t* table, size_
     candidates[b] = candidates_.data() + b * count;
   }
   for (size_t at = 0; at < count; at += kChunk) {
-    const int n = static_cast<int>(std::min<size_t>(kChunk, count - at));
+    const int n = static_cast<int32_t>(std::min<size_t>(kChunk, count - at));
     for (int q = 0; q < 2; ++q) {
       Branches(exact + at, table + at, n, cost_.data() + q * kTables * (kLargest + 1), weight_, weight_at_sides_, q,
                branches[2 * q], branches[2 * q + 1], candidates[2 * q] + at, candidates[2 * q + 1] + at);

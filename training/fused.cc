@@ -180,6 +180,14 @@ void Quantise(const float* exact, const uint8_t* table, size_t count, const floa
   }
 }
 
+/// Within what can be coded; 0 where it is not finite, which -ffast-math does not let comparisons find out.
+float Limited(float v) {
+  constexpr float kLimit = 16384;
+  uint32_t bits;
+  std::memcpy(&bits, &v, sizeof(bits));
+  return (bits & 0x7f800000) == 0x7f800000 ? 0.0f : std::min(std::max(v, -kLimit), kLimit);
+}
+
 /// What a step codes of a sample, exact values in `residuals`, becomes levels.
 void QuantiseSample(const Latents& at, int64_t sample, const float* indices, const float* cost, double weight, int bits,
                     float* residuals) {
@@ -193,7 +201,7 @@ void QuantiseSample(const Latents& at, int64_t sample, const float* indices, con
       const float index = std::min(std::max(std::floor(indices[i] + 0.5f), 0.0f), kScales - 1.0f);
       if (index > 0) {
         coded.push_back(i);
-        exact.push_back(residuals[i]);
+        exact.push_back(Limited(residuals[i]));
         table.push_back(static_cast<uint8_t>(index));
       } else {
         residuals[i] = 2 * kLevel * std::floor(residuals[i] / (2 * kLevel) + 0.5f);
@@ -338,7 +346,7 @@ void lichen_weights_backward(const uint16_t* gradient, const float* weight, cons
 /// sums, scale, bias  what the head gives, [4][rows][2 Group()]: means, then scale indices, before scale and bias
 ///                    [4][2 Group()] of each group
 /// exponent           context_exponent, [n][m]
-/// thresholds         [kScales][largest], or null: zero_thresholds() of exact.py
+/// cost, weight, trellis_bits: as of TrellisSearch; cost null: the nearest residuals, a step apart
 /// y                  [n][h][w][m]: what the step codes becomes y_hat
 /// units              bfloat16 [n][h][w][2 m], written where the step codes: what later steps take
 /// bits               [n]: of the step; to_value, to_index: their derivatives, [4][rows][Group()]

@@ -48,14 +48,14 @@ class Fused(unittest.TestCase):
     def test_training_step(self):
         """As near to what float computes as the plain form in bfloat16 is."""
         for hard in (False, True):
-            for weight in (0, 28):
-                self.net.thresholds = None
+            for weight in (0, 14):
+                self.net.trellis = None
                 if weight:
                     choose_residuals(self.net, gaussian_frequencies(), weight)
                 self.net.thresholds_of_z = None
                 exact, plain, ours = (self.train(*c, hard) for c in ((False, False), (False, True), (True, True)))
                 self.assertLess(relative(ours[0], exact[0]), 1.2 * relative(plain[0], exact[0]))
-                self.assertLess(relative(ours[1], exact[1]), 0.01)
+                self.assertLess(relative(ours[1], exact[1]), 0.015 if weight else 0.01)  # the trellis' noise is wider
                 self.assertEqual(set(ours[2]), set(plain[2]))
                 for k, g in exact[2].items():
                     self.assertLess(relative(ours[2][k], g), 0.05 + 2 * relative(plain[2][k], g), (k, hard, weight))

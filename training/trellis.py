@@ -11,6 +11,7 @@ import fused
 
 LEVEL = 0.75
 BITS = 6            # of the state, in training and evaluation: as lichen-enc does at --effort 1
+LIMIT = 16384       # of residuals, in steps
 LARGEST = 63        # magnitudes that have a cost of their own
 POLYNOMIALS = {4: (0o23, 0o4), 5: (0o45, 0o10), 6: (0o103, 0o24), 7: (0o235, 0o126), 8: (0o515, 0o362)}
 
@@ -48,6 +49,7 @@ class Trellis:
         """exact [4,N,h,w,C] in steps, index: scale tables, 0 where nothing is coded -> levels in steps, symbols,
         quantisers, all 0 where nothing is coded. One sequence a sample, or, without a compiler, one a position."""
         table = index.clamp(0, 63).to(torch.uint8)
+        exact = exact.nan_to_num(0).clamp(-LIMIT, LIMIT)
         found = [torch.zeros_like(exact), torch.zeros_like(exact), torch.zeros_like(exact)]
         if fused.library is None or exact.device.type != 'cpu':
             return self.search(exact, table)
@@ -105,7 +107,7 @@ class Trellis:
             parity = odd[i].gather(1, state[:, None])[:, 0].long()
             from_state = before[state, parity]
             q = from_state & 1
-            k = symbol[:, :, :, i].permute(2, 0, 1)[torch.arange(rows), q, parity] * exact[:, i].sign()
+            k = symbol[:, :, :, i].permute(2, 0, 1)[torch.arange(rows), q, parity] * torch.where(exact[:, i] < 0, -1.0, 1.0)
             found[0, :, i], found[1, :, i] = k * kept, q * kept
             state = torch.where(kept, from_state, state)
         symbols, quantisers = found.view(2, *shape)
