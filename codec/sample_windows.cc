@@ -33,7 +33,8 @@ SampleWindows::SampleWindows(const TileGrid& grid, int latent_channels, bool qui
   } else {
     const int64_t area = int64_t{height_} * width_;
     const int64_t quick_windows = std::max<int64_t>(area / kPositionsPerQuickWindow, kFewestWindows);
-    const int count = quick ? static_cast<int>(std::min<int64_t>(quick_windows, kWindows)) : kWindows;
+    const int windows = kWindows * kSide / std::min({height_, width_, kSide});  // more where they are narrow
+    const int count = quick ? static_cast<int>(std::min<int64_t>(quick_windows, kWindows)) : windows;
     const double aspect = std::sqrt(static_cast<double>(height_) / width_ * count);
     const int rows = std::clamp(static_cast<int>(std::lround(aspect)), 1, std::clamp(height_ / kSide, 1, count));
     const int columns = std::clamp(count / rows, 1, std::max(1, width_ / kSide));
