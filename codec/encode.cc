@@ -36,7 +36,7 @@ namespace {
 
 constexpr uint32_t kMaxSide = 1 << 24;
 constexpr std::array<int, kMaxEffort + 1> kIterations = {0, 0, 12, 50};  // of refinement, by effort
-constexpr std::array<uint32_t, kMaxEffort + 1> kTrellisBits = {4, 6, 8, 8};  // likewise
+constexpr std::array<uint32_t, kMaxEffort + 1> kTrellisBits = {6, 7, 8, 8};  // likewise
 
 Status Invalid(const std::string& message) { return Status(StatusCode::kInvalidArgument, message); }
 

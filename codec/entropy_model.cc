@@ -41,15 +41,6 @@ std::vector<bitstream::CdfTable> OfZ(const std::vector<bitstream::CdfTable>& tab
   return {tables.begin(), tables.begin() + kScaleTables};
 }
 
-/// y in quantisation steps, less its mean in sixteenths, limited to what can be coded; a NaN, which a broken encoder
-/// network could give, counts as 0.
-float ExactResidual(float y, int32_t mean) {
-  constexpr float kLimit = kResidualLimit;
-  float v = y - static_cast<float>(mean) * (1.0f / (1 << kSixteenthBits));
-  v = v == v ? v : 0.0f;
-  return std::min(std::max(v, -kLimit), kLimit);
-}
-
 int PhaseOf(int y, int x) { return (y & 1) * 2 + (x & 1); }
 
 std::vector<double> FactorsOf(const std::vector<Exp2Multiplier>& multipliers) {
@@ -80,90 +71,96 @@ void Prefetch(const T* first, int count) {
 
 }  // namespace
 
-/// What Code() needs of an encoder: it takes the values and returns what was coded. Of y, all that a step codes is taken
-/// first (Gather), for the search, and coded then (CodeNext).
+/// What Code() needs of an encoder: it takes the values and returns what was coded. Of y, all that a step codes is
+/// taken first (Gather), for the search, and coded then (CodeNext).
 struct EntropyModel::Writer {
   const float* y;
   const float* z;
-  const ModelData& model;
-  const TrellisCode& code;
-  TrellisSearch* search;       // null: the nearest
-  const RateDistortion* of_z;  // may be null
-  std::vector<uint8_t>* index_of_all;  // likewise
+  EntropyModel& at;
+  std::vector<uint8_t>* index_of_all;  // may be null
   SharedSides shared;
-  bitstream::RansEncoder& rans;
   uint32_t state = 0;
-  std::vector<float> exact = {};
+  std::vector<float> exact_of_group = {};
   std::vector<int32_t> rounded = {};
-  // Of a step of y: what is coded of all positions, and how much of each.
-  std::vector<uint8_t> index = {};
-  std::vector<uint16_t> list = {}, counts = {};
-  std::vector<int32_t> symbols = {};
-  size_t coded = 0, next = 0;
+  size_t coded = 0, position = 0;
 
-  void Prefetch(size_t at, int count) const { lichen::Prefetch<0>(y + at, count); }
+  void Prefetch(size_t first, int count) const { lichen::Prefetch<0>(y + first, count); }
 
-  void Begin(size_t most) {
-    if (symbols.size() < most) {
-      exact.resize(std::max(exact.size(), most));
-      index.resize(most), list.resize(most), symbols.resize(most);
-    }
-    counts.clear();
-    coded = next = 0;
+  /// Of a step that codes `positions` groups.
+  void Begin(size_t positions, int group) {
+    const size_t most = positions * group;
+    at.exact_.Reserve(most), at.symbols_.Reserve(most), at.means_.Reserve(most);
+    at.list_.Reserve(most), at.marks_.Reserve(most);
+    at.counts_.Reserve(positions);
+    exact_of_group.resize(group);
+    coded = position = 0;
   }
-  /// `count` elements, named by `first`, of those from `at` on. on_side: at a shared side
-  void Gather(const int32_t* first, int count, const int32_t* index_of, const int32_t* mean, size_t at, bool on_side) {
-    const uint8_t mark = on_side ? TrellisSearch::kAtSide : 0;
-    const float* from = y + at;
-    float* to = exact.data() + coded;
-    for (int n = 0; n < count; ++n) {
-      const int32_t i = first[n];
-      to[n] = ExactResidual(from[i], mean[i]);
-      index[coded + n] = static_cast<uint8_t>(index_of[i] | mark);
-      list[coded + n] = static_cast<uint16_t>(i);
+  /// The means of the next position.
+  int32_t* Means(int group) { return at.means_.data() + position * group; }
+  /// What is coded of `count` elements from `first` on, those whose index is not 0. on_side: at a shared side
+  void Gather(const int32_t* index, int count, size_t first, bool on_side) {
+    const int mark = on_side ? TrellisSearch::kAtSide : 0;
+    ExactResiduals(y + first, Means(count), count, exact_of_group.data());
+    float* to = at.exact_.data() + coded;
+    uint8_t* to_marks = at.marks_.data() + coded;
+    uint16_t* to_list = at.list_.data() + coded;
+    int n = 0;  // without a branch, which would be guessed wrong often
+    for (int i = 0; i < count; ++i) {
+      const int32_t v = index[i];
+      to[n] = exact_of_group[i];
+      to_marks[n] = static_cast<uint8_t>(v | mark);
+      to_list[n] = static_cast<uint16_t>(i);
+      n += v != 0 ? 1 : 0;
     }
-    coded += count;
-    counts.push_back(static_cast<uint16_t>(count));
+    coded += n;
+    at.counts_.data()[position++] = static_cast<uint16_t>(n);
   }
   /// Then, their symbols.
   void Search() {
-    if (search) {
-      uint32_t searched = state;
-      search->Run(exact.data(), index.data(), coded, &searched, symbols.data());
-      return;
-    }
+    const float* exact = at.exact_.data();
+    int32_t* symbols = at.symbols_.data();
     uint32_t s = state;
-    for (size_t i = 0; i < coded; ++i) {
-      symbols[i] = NearestSymbol(TrellisCode::Quantiser(s), exact[i]);
-      s = code.Next(s, symbols[i]);
+    if (at.search_) {
+      at.search_->Run(exact, at.marks_.data(), coded, &s, symbols);
+    } else {
+      for (size_t i = 0; i < coded; ++i) {
+        symbols[i] = NearestSymbol(TrellisCode::Quantiser(s), exact[i]);
+        s = at.code_.Next(s, symbols[i]);
+      }
     }
+    coded = position = 0;
   }
   /// The levels of the next position, 0 where nothing is coded. levels: [count]
-  void CodeNext(size_t position, int count, int32_t* levels) {
+  void CodeNext(int count, int32_t* levels) {
     std::fill_n(levels, count, 0);
-    const bitstream::CdfTable* tables = model.tables.data() + kScaleTables;
-    for (const size_t end = next + counts[position]; next < end; ++next) {
-      const int quantiser = TrellisCode::Quantiser(state);
-      const int32_t symbol = symbols[next];
-      rans.Put(tables[quantiser * kScaleTables + (index[next] & (kScaleTables - 1))], symbol);
-      levels[list[next]] = LevelOf(quantiser, symbol);
-      state = code.Next(state, symbol);
+    const bitstream::CdfTable* tables = at.TablesOfY();
+    const int32_t* symbols = at.symbols_.data() + coded;
+    const uint8_t* marks = at.marks_.data() + coded;
+    const uint16_t* list = at.list_.data() + coded;
+    const int number = at.counts_.data()[position++];
+    uint32_t s = state;
+    for (int n = 0; n < number; ++n) {
+      const int quantiser = TrellisCode::Quantiser(s);
+      at.rans_.Put(tables[quantiser * kScaleTables + (marks[n] & (kScaleTables - 1))], symbols[n]);
+      levels[list[n]] = LevelOf(quantiser, symbols[n]);
+      s = at.code_.Next(s, symbols[n]);
     }
+    state = s;
+    coded += number;
   }
 
-  /// Elements `first` of the `count` from `at` on; the other residuals are set to 0.
-  void CodeZ(const int32_t* first, int number, const int32_t* index_of, const int32_t* mean, size_t at, int count,
+  /// Elements `first` of the `count` from `from` on; the other residuals are set to 0.
+  void CodeZ(const int32_t* first, int number, const int32_t* index, const int32_t* mean, size_t from, int count,
              int32_t* residual) {
-    exact.resize(std::max<size_t>(exact.size(), count));
-    rounded.resize(count);
-    RoundResiduals(z + at, mean, count, exact.data(), rounded.data());
+    exact_of_group.resize(count), rounded.resize(count);
+    RoundResiduals(z + from, mean, count, exact_of_group.data(), rounded.data());
     std::fill_n(residual, count, 0);
     for (int n = 0; n < number; ++n) {
       const int32_t i = first[n];
       int32_t value = rounded[i];
-      if (of_z && value != 0) value = of_z->Choose(index_of[i], value, exact[i]);
+      if (at.of_z_ && value != 0) value = at.of_z_->Choose(index[i], value, exact_of_group[i]);
       residual[i] = value;
-      rans.Put(model.tables[index_of[i]], value);
+      at.rans_.Put(at.model_.tables[index[i]], value);
     }
   }
   bool Damaged() const { return false; }
@@ -255,8 +252,7 @@ EntropyModel::Steps EntropyModel::MakeSteps(int channels, int features,
 std::vector<uint8_t> EntropyModel::Encode(const float* y, const float* z, int h, int w, Latents* latents,
                                           SharedSides shared, std::vector<uint8_t>* index) {
   if (index) index->resize(static_cast<size_t>(h) * w * model_.latent_channels);
-  Writer writer{y,     z,    model_, code_, search_ ? &*search_ : nullptr, of_z_ ? &*of_z_ : nullptr,
-                index, shared, rans_};
+  Writer writer{y, z, *this, index, shared};
   rans_.Reserve(static_cast<size_t>(h) * w * model_.latent_channels);
   Code(writer, h, w, latents);
   return rans_.Finish();
@@ -294,21 +290,23 @@ void EntropyModel::Code(Coder& coder, int h, int w, Latents* latents) {
 /// From the units of z.
 void EntropyModel::ComputeFeatures(const Latents& latents) {
   int h = (latents.h + 3) / 4, w = (latents.w + 3) / 4;
-  features_ = of_hyper_latents_.input;
+  const uint8_t* from = of_hyper_latents_.input.data();
   for (size_t i = 0; i < h_s_.size(); ++i) {
     const int out = h_s_[i].out(), factor = model_.h_s[i].depth_to_space;
-    next_.resize(static_cast<size_t>(h) * w * out);
-    h_s_[i].RunRelu(features_.data(), h, w, next_.data(), out);
+    const size_t size = static_cast<size_t>(h) * w * out;
+    const uint8_t* next = next_.Reserve(size);
+    h_s_[i].RunRelu(from, h, w, next_.data(), out);
     const size_t run = static_cast<size_t>(out) / factor;  // one row of a block: (dx, c)
-    features_.resize(next_.size());
+    uint8_t* to = features_.Reserve(size);
     for (int y = 0; y < h; ++y) {
       for (int x = 0; x < w; ++x) {
         for (int dy = 0; dy < factor; ++dy) {
-          std::memcpy(features_.data() + ((static_cast<size_t>(y) * factor + dy) * w + x) * run,
-                      next_.data() + ((static_cast<size_t>(y) * w + x) * factor + dy) * run, run);
+          std::memcpy(to + ((static_cast<size_t>(y) * factor + dy) * w + x) * run,
+                      next + ((static_cast<size_t>(y) * w + x) * factor + dy) * run, run);
         }
       }
     }
+    from = to;
     h *= factor, w *= factor;
   }
   const int p = model_.feature_channels, row = p + 2 * model_.latent_channels;
@@ -317,23 +315,22 @@ void EntropyModel::ComputeFeatures(const Latents& latents) {
   for (int y = 0; y < latents.h; ++y) {
     for (int x = 0; x < latents.w; ++x) {
       std::memcpy(input.data() + (static_cast<size_t>(y) * latents.w + x) * row,
-                  features_.data() + (static_cast<size_t>(y) * w + x) * p, p);
+                  from + (static_cast<size_t>(y) * w + x) * p, p);
     }
   }
   // The first step sees the features alone, without gaps between pixels.
-  features_.resize(static_cast<size_t>(latents.h) * latents.w * p);
-  for (size_t pixel = 0; pixel < static_cast<size_t>(latents.h) * latents.w; ++pixel) {
-    std::memcpy(features_.data() + pixel * p, input.data() + pixel * row, p);
-  }
+  const size_t positions = static_cast<size_t>(latents.h) * latents.w;
+  uint8_t* features = features_.Reserve(positions * p);
+  for (size_t i = 0; i < positions; ++i) std::memcpy(features + i * p, input.data() + i * row, p);
 }
 
 const uint8_t* EntropyModel::RunContext(Steps& steps, const uint8_t* first, int step, int h, int w) {
   const uint8_t* src = step == 0 ? first : steps.input.data();
   for (IntegerConvolution& layer : steps.networks[step]) {
-    next_.resize(static_cast<size_t>(h) * w * layer.out());
-    layer.RunRelu(src, h, w, next_.data(), layer.out());
-    hidden_.swap(next_);
-    src = hidden_.data();
+    uint8_t* to = next_.Reserve(static_cast<size_t>(h) * w * layer.out());
+    layer.RunRelu(src, h, w, to, layer.out());
+    hidden_.Swap(next_);
+    src = to;
   }
   return src;
 }
@@ -345,17 +342,18 @@ void EntropyModel::RunHeads(Steps& steps, const uint8_t* first, int step, int h,
   for (int g = 0; g < 4; ++g) {
     const int phase = model_.phase_order[(g + step) % 4];
     const int positions = (h - (phase >> 1) + 1) / 2 * ((w - (phase & 1) + 1) / 2);
+    if (positions == 0) continue;
     // In rows of one length, and one primitive for it: what is beyond the last is computed and not looked at.
     const int rows = (positions - 1) / kHeadRow + 1;
-    gathered_.resize(static_cast<size_t>(rows) * kHeadRow * width);
-    uint8_t* to = gathered_.data();
+    const size_t size = static_cast<size_t>(rows) * kHeadRow;
+    uint8_t* to = gathered_.Reserve(size * width);
     for (int y = phase >> 1; y < h; y += 2) {
       for (int x = phase & 1; x < w; x += 2, to += width) {
         std::memcpy(to, hidden + (static_cast<size_t>(y) * w + x) * width, width);
       }
     }
-    outputs_[g].resize(static_cast<size_t>(rows) * kHeadRow * 2 * group);
-    if (positions > 0) steps.heads[step][g].RunHead(gathered_.data(), rows, kHeadRow, outputs_[g].data());
+    std::fill_n(to, (size - positions) * width, uint8_t{0});
+    steps.heads[step][g].RunHead(gathered_.data(), rows, kHeadRow, outputs_[g].Reserve(size * 2 * group));
   }
 }
 
@@ -365,9 +363,9 @@ EntropyModel::Groups EntropyModel::GroupsAt(int step) const {
   return group_of_phase;
 }
 
-template <typename Coder, typename Visit>
+template <typename Coder, typename Means, typename Visit>
 void EntropyModel::ForPositions(Coder& coder, Steps& steps, const uint8_t* first, int step, int h, int w,
-                                int32_t* values, const Visit& visit) {
+                                const Means& means, const Visit& visit) {
   const int m = steps.channels, group = m / 4;
   const bool seen = !steps.heads[step].empty();
   if (seen) RunHeads(steps, first, step, h, w);
@@ -383,31 +381,34 @@ void EntropyModel::ForPositions(Coder& coder, Steps& steps, const uint8_t* first
       if (x + 1 < w) {
         const size_t following = (pixel + 1) * m + group_of_phase[PhaseOf(y, x + 1)] * group;
         coder.Prefetch(following, group);
-        Prefetch<1>(values + following, group);
       }
-      MeansAndIndices(head, head + group, steps.mean_of_head.data() + c, steps.index_offset.data() + c, group,
-                      steps.mean.data(), steps.index.data());
-      visit(y, x, c, ListCoded(steps.index.data(), group, steps.list.data()));
+      MeansAndIndices(head, head + group, steps.mean_of_head.data() + c, steps.index_offset.data() + c, group, means(),
+                      steps.index.data());
+      visit(y, x, c);
     }
   }
 }
 
-/// From steps.mean and .residual of a group at a position.
-void EntropyModel::Finish(Steps& steps, size_t pixel, int c, int32_t* values) {
+/// From a group's means at a position and steps.residual.
+void EntropyModel::Finish(Steps& steps, const int32_t* means, size_t pixel, int c, int32_t* values) {
   const int m = steps.channels, row = steps.features + 2 * m;
   uint8_t* units = steps.input.data() + pixel * row + steps.features + c;
-  ValuesAndUnits(steps.mean.data(), steps.residual.data(), steps.unit, steps.units.data() + c, m / 4,
-                 values + pixel * m + c, units, units + m);
+  ValuesAndUnits(means, steps.residual.data(), steps.unit, steps.units.data() + c, m / 4, values + pixel * m + c, units,
+                 units + m);
 }
 
 template <typename Coder, typename Method>
 void EntropyModel::CodeStep(Coder& coder, Method code, Steps& steps, const uint8_t* first, int step, int h, int w,
                             int32_t* values) {
-  ForPositions(coder, steps, first, step, h, w, values, [&](int y, int x, int c, int coded) {
+  const int m = steps.channels, group = m / 4;
+  const auto means = [&] { return steps.mean.data(); };
+  ForPositions(coder, steps, first, step, h, w, means, [&](int y, int x, int c) {
     const size_t pixel = static_cast<size_t>(y) * w + x;
-    (coder.*code)(steps.list.data(), coded, steps.index.data(), steps.mean.data(), pixel * steps.channels + c,
-                  steps.channels / 4, steps.residual.data());
-    Finish(steps, pixel, c, values);
+    Prefetch<1>(values + pixel * m + c, group);
+    const int coded = ListCoded(steps.index.data(), group, steps.list.data());
+    (coder.*code)(steps.list.data(), coded, steps.index.data(), steps.mean.data(), pixel * m + c, group,
+                  steps.residual.data());
+    Finish(steps, steps.mean.data(), pixel, c, values);
   });
 }
 
@@ -419,12 +420,11 @@ void EntropyModel::CodeStepOfY(Reader& reader, int step, int h, int w, int32_t* 
 void EntropyModel::CodeStepOfY(Writer& writer, int step, int h, int w, int32_t* values) {
   Steps& steps = of_latents_;
   const int m = steps.channels, group = m / 4;
-  writer.Begin(static_cast<size_t>(h) * w * group);
-  ForPositions(writer, steps, features_.data(), step, h, w, values, [&](int y, int x, int c, int coded) {
+  writer.Begin(static_cast<size_t>(h) * w, group);
+  const auto means = [&] { return writer.Means(group); };
+  ForPositions(writer, steps, features_.data(), step, h, w, means, [&](int y, int x, int c) {
     const size_t at = (static_cast<size_t>(y) * w + x) * m + c;
-    writer.Gather(steps.list.data(), coded, steps.index.data(), steps.mean.data(), at,
-                  writer.shared.Touch(y, x, h, w));
-    std::copy_n(steps.mean.data(), group, values + at);
+    writer.Gather(steps.index.data(), group, at, writer.shared.Touch(y, x, h, w));
     if (writer.index_of_all) std::copy_n(steps.index.data(), group, writer.index_of_all->data() + at);
   });
   writer.Search();
@@ -433,9 +433,9 @@ void EntropyModel::CodeStepOfY(Writer& writer, int step, int h, int w, int32_t* 
     for (int x = 0; x < w; ++x) {
       const size_t pixel = static_cast<size_t>(y) * w + x;
       const int c = group_of_phase[PhaseOf(y, x)] * group;
-      writer.CodeNext(pixel, group, steps.residual.data());
-      std::copy_n(values + pixel * m + c, group, steps.mean.data());
-      Finish(steps, pixel, c, values);
+      Prefetch<1>(values + pixel * m + c, group);
+      writer.CodeNext(group, steps.residual.data());
+      Finish(steps, means_.data() + pixel * group, pixel, c, values);
     }
   }
 }

@@ -16,6 +16,7 @@
 #include "codec/integer_network.h"
 #include "codec/model_data.h"
 #include "codec/rate_distortion.h"
+#include "codec/scratch.h"
 #include "codec/trellis.h"
 #include "lichen/status.h"
 
@@ -40,8 +41,8 @@ struct SharedSides {
 /// Codes tiles of one quality. Not for use by two threads at once: it holds scratch memory.
 class EntropyModel {
  public:
-  /// kNearest: of y the nearest level that the trellis leaves open, symbol by symbol, for tests; kRateDistortion: the best path
-  /// through it, and z by its rate, too.
+  /// kNearest: of y the nearest level that the trellis leaves open, symbol by symbol, for tests; kRateDistortion: the
+  /// best path through it, and z by its rate, too.
   enum class Quantiser { kNearest, kRateDistortion };
 
   /// Borrows `model`. trellis_bits: of HEAD; quantiser: for Encode; sharing: of the networks' work. REQUIRES: 0 <=
@@ -50,8 +51,8 @@ class EntropyModel {
                Quantiser quantiser = Quantiser::kNearest, const Sharing& sharing = {});
 
   /// y: [h][w][M] in quantisation steps; z: [ceil(h/4)][ceil(w/4)][Z] likewise. Returns the tile's bytes; `latents` is
-  /// set to what a decoder will get from them. shared: along these sides the search spares the picture more; index: null,
-  /// or takes the index of each latent's table, 0 where it is not coded
+  /// set to what a decoder will get from them. shared: along these sides the search spares the picture more; index:
+  /// null, or takes the index of each latent's table, 0 where it is not coded
   std::vector<uint8_t> Encode(const float* y, const float* z, int h, int w, Latents* latents, SharedSides shared = {},
                               std::vector<uint8_t>* index = nullptr);
 
@@ -90,18 +91,18 @@ class EntropyModel {
   void RunHeads(Steps& steps, const uint8_t* first, int step, int h, int w);
   using Groups = std::array<int, 4>;  // by phase
   Groups GroupsAt(int step) const;
-  /// Visits the positions of a step in raster order: visit(y, x, c, coded), c being the first channel of the group that
-  /// the step codes there, and `coded` the number of its elements that are; steps.mean, .index and .list are set.
+  /// Visits the positions of a step in raster order: visit(y, x, c), c being the first channel of the group that the
+  /// step codes there. The group's means are where means() then points to, its indices in steps.index.
   /// first: what the first step's network sees
-  template <typename Coder, typename Visit>
-  void ForPositions(Coder& coder, Steps& steps, const uint8_t* first, int step, int h, int w, int32_t* values,
+  template <typename Coder, typename Means, typename Visit>
+  void ForPositions(Coder& coder, Steps& steps, const uint8_t* first, int step, int h, int w, const Means& means,
                     const Visit& visit);
   /// Codes a step of h x w positions by `code`, a member of Coder.
   template <typename Coder, typename Method>
   void CodeStep(Coder& coder, Method code, Steps& steps, const uint8_t* first, int step, int h, int w, int32_t* values);
   void CodeStepOfY(Reader& reader, int step, int h, int w, int32_t* values);
   void CodeStepOfY(Writer& writer, int step, int h, int w, int32_t* values);
-  void Finish(Steps& steps, size_t pixel, int c, int32_t* values);
+  void Finish(Steps& steps, const int32_t* means, size_t pixel, int c, int32_t* values);
 
   const ModelData& model_;
   QualityTables tables_;
@@ -111,8 +112,13 @@ class EntropyModel {
   std::vector<IntegerConvolution> h_s_;
   Steps of_latents_, of_hyper_latents_;
 
-  std::vector<uint8_t> features_, hidden_, next_, gathered_;
-  std::array<std::vector<int32_t>, 4> outputs_;  // of the heads, by group
+  Scratch<uint8_t> features_, hidden_, next_, gathered_;
+  std::array<Scratch<int32_t>, 4> outputs_;  // of the heads, by group
+  // Of an encoder, of a step of y: elements that are coded, by position, and how many at each.
+  Scratch<float> exact_;
+  Scratch<int32_t> symbols_, means_;
+  Scratch<uint16_t> list_, counts_;
+  Scratch<uint8_t> marks_;
   bitstream::RansEncoder rans_;
 };
 

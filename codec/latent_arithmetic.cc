@@ -45,6 +45,17 @@ void RoundResidualsLoop(const float* __restrict y, const int32_t* __restrict mea
   }
 }
 
+LICHEN_VECTORISED
+void ExactResidualsLoop(const float* __restrict y, const int32_t* __restrict mean, int count, float* __restrict exact) {
+  constexpr float kLimit = kResidualLimit;
+  for (int i = 0; i < count; ++i) {
+    float v = y[i] - static_cast<float>(mean[i]) * (1.0f / (1 << kSixteenthBits));
+    v = v == v ? v : 0.0f;
+    v = v > -kLimit ? v : -kLimit;
+    exact[i] = v < kLimit ? v : kLimit;
+  }
+}
+
 LICHEN_VECTORISED_FINITE
 void ValuesAndUnitsLoop(const int32_t* __restrict mean, const int32_t* __restrict residual, int32_t unit,
                         const double* __restrict factor, int count, int32_t* __restrict value, uint8_t* __restrict positive, uint8_t* __restrict negative) {
@@ -81,6 +92,10 @@ void MeansAndIndices(const int32_t* means, const int32_t* scales, const double* 
 
 void RoundResiduals(const float* y, const int32_t* mean, int count, float* exact, int32_t* residual) {
   RoundResidualsLoop(y, mean, count, exact, residual);
+}
+
+void ExactResiduals(const float* y, const int32_t* mean, int count, float* exact) {
+  ExactResidualsLoop(y, mean, count, exact);
 }
 
 void ValuesAndUnits(const int32_t* mean, const int32_t* residual, int32_t unit, const double* factor, int count, int32_t* value,

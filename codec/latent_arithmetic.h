@@ -24,6 +24,9 @@ void MeansAndIndices(const int32_t* means, const int32_t* scales, const double* 
 /// broken encoder network could give, counts as 0. mean: sixteenths
 void RoundResiduals(const float* y, const int32_t* mean, int count, float* exact, int32_t* residual);
 
+/// The same without rounding, limited to what can be coded.
+void ExactResiduals(const float* y, const int32_t* mean, int count, float* exact);
+
 /// value = mean + unit * residual, and its context units as two activations, of which one is 0.
 /// factor: Exp2Multiplier::AsFloat() of each channel; positive, negative: 0..127
 void ValuesAndUnits(const int32_t* mean, const int32_t* residual, int32_t unit, const double* factor, int count, int32_t* value,

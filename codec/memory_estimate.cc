@@ -123,7 +123,7 @@ uint64_t EncodeMemory(const ModelData& model, const bitstream::Header& header, T
   // Symbols are kept until the tile's stream is written backwards.
   const uint64_t symbols = tile * m * 4;
   // What a step codes, for the search, and the search's own.
-  const uint64_t search = tile * m / 4 * 11 + TrellisSearch::Memory(static_cast<int>(header.trellis_bits));
+  const uint64_t search = tile * m / 4 * 15 + TrellisSearch::Memory(static_cast<int>(header.trellis_bits));
   const uint64_t refinement = refine ? RefinedTiles::Memory(model, grid, precision) : 0;
   return FixedMemory(model) + latents + canvas + transform + refinement + post_filter +
          TilesAtATime(grid, {0, grid.width()}, threads) * (TileMemory(model, grid, threads) + hyper + copies + symbols + search);

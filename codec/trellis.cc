@@ -12,125 +12,144 @@
 namespace lichen {
 namespace {
 
-constexpr int kChunk = 512;
-// Ways back from all states meet long before so many symbols.
-constexpr size_t kAhead = 256, kSegment = 16 * kChunk;
-constexpr int kLanes = 8;
-constexpr float kUnreached = 1e6f;
+constexpr int kLanes = 16;
+// Symbols of a block that one lane decides; and how many more it sees on either side, a quarter of them if that is no
+// more: ways from all states meet before so many, at low qualities later than at high ones.
+constexpr int kLeastOfLane = 256, kMostOfLane = 4096, kMostBeside = 256;
+constexpr int kMostSteps = kMostOfLane + 2 * kMostBeside;
+constexpr int kChunk = 32;  // steps
+
+// Costs are integers, in 1/32 of a bit, beyond the least of four branches, so that sums of 8 more than a state's bits
+// of them stay below 2^15 (kRenewed).
+constexpr float kUnitsPerBit = 32, kMostBits = 63;
+constexpr int16_t kUnreached = 16384;
+constexpr int kRenewed = 8;
+constexpr int kCostRow = TrellisSearch::kLargest + 3;
 
 /// Parity-check polynomials, the lowest bit first, by bits of the state from kLeastTrellisBits on.
 constexpr std::array<std::pair<uint32_t, uint32_t>, kMostTrellisBits - kLeastTrellisBits + 1> kPolynomials = {
     {{023, 004}, {045, 010}, {0103, 024}, {0235, 0126}, {0515, 0362}}};
 
-// GCC and clang agree on vectors, but not on how lanes are exchanged.
-#if defined(__clang__)
-#define LICHEN_SET_LANES(to, v, lanes) SetLanes(v, lanes, &(to))
-#define LICHEN_EVEN_LANES(a, b) __builtin_shufflevector(a, b, 0, 2, 4, 6, 8, 10, 12, 14)
-#define LICHEN_ODD_LANES(a, b) __builtin_shufflevector(a, b, 1, 3, 5, 7, 9, 11, 13, 15)
-#else
-#define LICHEN_SET_LANES(to, v, lanes) (to) = __builtin_shuffle(v, lanes)
-#define LICHEN_EVEN_LANES(a, b) __builtin_shuffle(a, b, Integers{0, 2, 4, 6, 8, 10, 12, 14})
-#define LICHEN_ODD_LANES(a, b) __builtin_shuffle(a, b, Integers{1, 3, 5, 7, 9, 11, 13, 15})
-#endif
+using Shorts = int16_t __attribute__((vector_size(2 * kLanes)));
 
-using Floats = float __attribute__((vector_size(4 * kLanes)));
-using Integers = int32_t __attribute__((vector_size(4 * kLanes)));
-using Bytes = int8_t __attribute__((vector_size(kLanes)));
-
-#if defined(__clang__)
-inline void SetLanes(const Floats& v, const Integers& lanes, Floats* to) {
-  for (int i = 0; i < kLanes; ++i) (*to)[i] = v[lanes[i]];
-}
-#endif
-
-/// What the symbols that are worth a thought cost, of either quantiser: the best even and the best odd one. Levels are
+/// What the symbols that are worth a thought cost, of one quantiser: the best even and the best odd one. Levels are
 /// 3/4 of a step apart; quantiser 0 has 0, 1.5, 3, ..., quantiser 1 has 0, 0.75, 2.25, ...
-LICHEN_VECTORISED
-void Branches(const float* __restrict exact, const uint8_t* __restrict table, int count, const float* __restrict cost,
-              float weight, float weight_at_sides, int quantiser, float* __restrict even, float* __restrict odd,
-              int16_t* __restrict even_symbol, int16_t* __restrict odd_symbol) {
-  constexpr float kStep = 2 * kLevelSixteenths / 16.0f;
+/// marks: tables, perhaps with kAtSide; costs: TrellisSearch's of the quantiser
+LICHEN_VECTORISED_FINITE
+void Branches(const float* __restrict exact, const int32_t* __restrict marks, int count,
+              const uint32_t* __restrict costs, float weight, float weight_at_sides, int quantiser,
+              float* __restrict even, float* __restrict odd, int32_t* __restrict even_symbol,
+              int32_t* __restrict odd_symbol) {
+  constexpr float kStep = 2 * kLevelSixteenths / 16.0f, kBit = 1 / kUnitsPerBit;
   constexpr int kLargest = TrellisSearch::kLargest;
   const float shift = quantiser == 0 ? 0.0f : kStep / 2;
   for (int i = 0; i < count; ++i) {
     const float a = exact[i] < 0 ? -exact[i] : exact[i];
-    const int32_t marked = table[i];
-    const float w = marked >= TrellisSearch::kAtSide ? weight_at_sides : weight;
-    const int32_t row = (marked & (TrellisSearch::kTables - 1)) * (kLargest + 1);
-    const int32_t nearest = static_cast<int32_t>((a + shift) * (1 / kStep) + 0.5f);
+    const float w = marks[i] >= TrellisSearch::kAtSide ? weight_at_sides : weight;
+    const int32_t row = (marks[i] & (TrellisSearch::kTables - 1)) * kCostRow;
+    const auto nearest = static_cast<int32_t>((a + shift) * (1 / kStep) + 0.5f);
     // The nearest, of quantiser 1 not 0 unless it is nearer than 3/4; then the two beside it.
-    const int32_t middle = nearest == 1 && a < shift * 0.5f ? 0 : nearest;
+    const int32_t middle = a < shift * 0.5f ? 0 : nearest;
     const int32_t lower = middle > 0 ? middle - 1 : 1, upper = middle + 1;
-    const float e_middle = a - (static_cast<float>(middle) * kStep - (middle > 0 ? shift : 0.0f));
-    const float e_lower = a - (static_cast<float>(lower) * kStep - (lower > 0 ? shift : 0.0f));
-    const float e_upper = a - (static_cast<float>(upper) * kStep - shift);
-    const float c_middle = w * e_middle * e_middle + cost[row + (middle < kLargest ? middle : kLargest)];
-    const float c_lower = w * e_lower * e_lower + cost[row + (lower < kLargest ? lower : kLargest)];
-    const float c_upper = w * e_upper * e_upper + cost[row + (upper < kLargest ? upper : kLargest)];
-    const bool is_lower = c_lower <= c_upper;
-    const float c_other = is_lower ? c_lower : c_upper;
-    const int32_t other = is_lower ? lower : upper;
+    const int32_t known = row + (middle < kLargest + 1 ? middle : kLargest + 1);
+    const auto below = static_cast<int32_t>(costs[known]), above = static_cast<int32_t>(costs[known + 1]);
+    const float at = static_cast<float>(middle) * kStep - shift;
+    const float e_middle = a - (middle > 0 ? at : 0.0f);
+    const float e_lower = a - (middle > 1 ? at - kStep : middle > 0 ? 0.0f : kStep - shift);
+    const float e_upper = a - (at + kStep);
+    const float c_middle = w * e_middle * e_middle + static_cast<float>(below >> 16) * kBit;
+    const float c_lower = w * e_lower * e_lower + static_cast<float>(below & 0xffff) * kBit;
+    const float c_upper = w * e_upper * e_upper + static_cast<float>(above >> 16) * kBit;
+    const float c_other = c_lower <= c_upper ? c_lower : c_upper;
+    const int32_t other = c_lower <= c_upper ? lower : upper;
     const bool is_odd = (middle & 1) != 0;
     even[i] = is_odd ? c_other : c_middle;
     odd[i] = is_odd ? c_middle : c_other;
-    even_symbol[i] = static_cast<int16_t>(is_odd ? other : middle);
-    odd_symbol[i] = static_cast<int16_t>(is_odd ? middle : other);
+    even_symbol[i] = is_odd ? other : middle;
+    odd_symbol[i] = is_odd ? middle : other;
   }
 }
 
-/// The states' numbers as vectors see them. A state t follows the states 2t (+ 1 in the upper half), exclusive or
-/// constants: so the costs of even and of odd states are kept apart, and a constant exchanges vectors and lanes.
-struct Layout {
-  int vectors;                  // of half of the states
-  int even_vector, odd_vector;  // exclusive or: of the vector with an odd symbol; of either in the upper half
-  Integers even_lane, odd_lane; // which lane goes where, likewise
-};
+/// Costs beyond the least of the four, as integers, and symbols with their signs. costs, symbols: by quantiser and
+/// parity; branches, candidates: [steps][4][kLanes]
+LICHEN_VECTORISED_FINITE
+void Limit(const float* __restrict exact, int steps, const float (*__restrict costs)[kChunk * kLanes],
+           const int32_t (*__restrict symbols)[kChunk * kLanes], int16_t* __restrict branches,
+           int16_t* __restrict candidates) {
+  for (int step = 0; step < steps; ++step) {
+    const int first = step * kLanes;
+    float least[kLanes];
+    for (int i = 0; i < kLanes; ++i) {
+      const float c0 = costs[0][first + i], c1 = costs[1][first + i], c2 = costs[2][first + i],
+                  c3 = costs[3][first + i];
+      const float of_0 = c0 < c1 ? c0 : c1, of_1 = c2 < c3 ? c2 : c3;
+      least[i] = of_0 < of_1 ? of_0 : of_1;
+    }
+    for (int b = 0; b < 4; ++b) {
+      for (int i = 0; i < kLanes; ++i) {
+        const float more = costs[b][first + i] - least[i], limited = more < kMostBits ? more : kMostBits;
+        branches[(step * 4 + b) * kLanes + i] =
+            static_cast<int16_t>(static_cast<int32_t>(limited * kUnitsPerBit + 0.5f));
+      }
+      for (int i = 0; i < kLanes; ++i) {
+        const int32_t symbol = symbols[b][first + i];
+        candidates[(step * 4 + b) * kLanes + i] = static_cast<int16_t>(exact[first + i] < 0 ? -symbol : symbol);
+      }
+    }
+  }
+}
 
-/// Adds up `count` symbols. costs: [2][vectors] of the states before, even ones first, and after
+/// Adds up the costs of `steps` symbols in all lanes. now: [states], of the states before, and then of those after;
+/// next: [states], scratch. steps: a multiple of kRenewed. from: [states][parity]: bytes from the first state to that
+/// before
 LICHEN_VECTORISED
-void Forward(const Layout& layout, int count, const float* const* branches, float* costs, int8_t* odd) {
-  constexpr int kMostVectors = (1 << kMostTrellisBits) / 2 / kLanes;
-  const int n = layout.vectors;
-  Floats now[2 * kMostVectors], after[2 * kMostVectors];
-  std::memcpy(now, costs, 2 * n * sizeof(Floats));
-  for (int i = 0; i < count; ++i) {
-    const float lower_even = branches[0][i], lower_odd = branches[1][i];
-    const float upper_even = branches[2][i], upper_odd = branches[3][i];
-    for (int j = 0; j < n; ++j) {
-      const Floats from_even = now[j] + lower_even;
-      Floats there;
-      LICHEN_SET_LANES(there, now[j ^ layout.even_vector], layout.even_lane);
-      const Floats from_odd = there + lower_odd;
-      const Integers is_odd = from_odd < from_even;
-      after[j] = is_odd ? from_odd : from_even;
-      const Bytes decision = __builtin_convertvector(is_odd, Bytes);
-      std::memcpy(odd + kLanes * j, &decision, kLanes);
+void Forward(uint32_t states, const uint16_t* from, int steps, const int16_t* branches, Shorts* now, Shorts* next,
+             uint16_t* odd) {
+#define LICHEN_ALL(v) \
+  { v, v, v, v, v, v, v, v, v, v, v, v, v, v, v, v }
+  static constexpr Shorts kBit[kLanes] = {
+      LICHEN_ALL(1),       LICHEN_ALL(1 << 1),  LICHEN_ALL(1 << 2),  LICHEN_ALL(1 << 3),
+      LICHEN_ALL(1 << 4),  LICHEN_ALL(1 << 5),  LICHEN_ALL(1 << 6),  LICHEN_ALL(1 << 7),
+      LICHEN_ALL(1 << 8),  LICHEN_ALL(1 << 9),  LICHEN_ALL(1 << 10), LICHEN_ALL(1 << 11),
+      LICHEN_ALL(1 << 12), LICHEN_ALL(1 << 13), LICHEN_ALL(1 << 14), LICHEN_ALL(-32768)};
+#undef LICHEN_ALL
+  for (int step = 0; step < steps; ++step) {
+    Shorts costs[4];
+    std::memcpy(costs, branches + step * 4 * kLanes, sizeof(costs));
+    const uint16_t* before = from;
+    Shorts even_cost = costs[0], odd_cost = costs[1];
+    for (uint32_t first = 0; first < states; first += kLanes) {
+      Shorts word = {};
+#pragma GCC unroll 2
+      for (uint32_t half = 0; half < 2; ++half) {
+        if (first + half * kLanes / 2 == states / 2) {
+          even_cost = costs[2], odd_cost = costs[3];  // the upper half's quantiser
+        }
+#pragma GCC unroll 8
+        for (uint32_t k = half * kLanes / 2; k < (half + 1) * kLanes / 2; ++k, before += 2) {
+          const auto* sums = reinterpret_cast<const char*>(now);
+          const Shorts from_even = *reinterpret_cast<const Shorts*>(sums + before[0]) + even_cost;
+          const Shorts from_odd = *reinterpret_cast<const Shorts*>(sums + before[1]) + odd_cost;
+          next[first + k] = from_even < from_odd ? from_even : from_odd;
+          const Shorts is_odd = from_odd < from_even;
+          word |= is_odd & kBit[k];
+        }
+      }
+      std::memcpy(odd, &word, sizeof(word));
+      odd += kLanes;
     }
-    for (int j = 0; j < n; ++j) {
-      Floats there, beside, exchanged;
-      LICHEN_SET_LANES(there, now[n + (j ^ layout.odd_vector)], layout.odd_lane);
-      LICHEN_SET_LANES(beside, now[n + (j ^ layout.odd_vector ^ layout.even_vector)], layout.odd_lane);
-      LICHEN_SET_LANES(exchanged, beside, layout.even_lane);
-      const Floats from_even = there + upper_even;
-      const Floats from_odd = exchanged + upper_odd;
-      const Integers is_odd = from_odd < from_even;
-      after[n + j] = is_odd ? from_odd : from_even;
-      const Bytes decision = __builtin_convertvector(is_odd, Bytes);
-      std::memcpy(odd + kLanes * (n + j), &decision, kLanes);
-    }
-    odd += 2 * n * kLanes;
-    const float base = i % 16 == 15 ? after[0][0] : 0.0f;  // sums stay small; by then all states are reached
-    for (int j = 0; j < n; ++j) {
-      now[j] = LICHEN_EVEN_LANES(after[2 * j], after[2 * j + 1]) - base;
-      now[n + j] = LICHEN_ODD_LANES(after[2 * j], after[2 * j + 1]) - base;
+    if (step % kRenewed == kRenewed - 1) {
+      const Shorts base = next[0];
+      for (uint32_t t = 0; t < states; ++t) now[t] = next[t] - base;
+    } else {
+      Shorts* const swapped = now;
+      now = next;
+      next = swapped;
     }
   }
-  std::memcpy(costs, now, 2 * n * sizeof(Floats));
 }
 
-void SetLanesExchangedBy(uint32_t mask, Integers* lanes) {
-  for (int i = 0; i < kLanes; ++i) (*lanes)[i] = static_cast<int32_t>(static_cast<uint32_t>(i) ^ (mask % kLanes));
-}
+constexpr int RoundedUp(int value, int unit) { return (value + unit - 1) / unit * unit; }
 
 }  // namespace
 
@@ -148,65 +167,127 @@ TrellisCode::TrellisCode(int bits) : next_(size_t{2} << bits), before_(size_t{2}
 }
 
 TrellisSearch::TrellisSearch(int bits, std::vector<float> cost, double weight, double at_sides)
-    : code_(bits), bits_(bits), cost_(std::move(cost)), at_sides_(at_sides), branches_(4 * kChunk) {
+    : code_(bits),
+      costs_(2 * kTables * kCostRow),
+      at_sides_(at_sides),
+      branches_(kChunk * 4 * kLanes),
+      from_(2 * code_.states()),
+      back_(2 * code_.states()) {
+  for (uint32_t i = 0; i < from_.size(); ++i) {
+    const uint32_t before = code_.Before(i / 2, i % 2);
+    from_[i] = static_cast<uint16_t>(before * sizeof(Shorts));
+    back_[i] = static_cast<uint16_t>((2 * TrellisCode::Quantiser(before) + i % 2) << 8 | before);
+  }
+  for (int row = 0; row < 2 * kTables; ++row) {
+    const auto units = [&](int magnitude) {
+      const float bits_of_it = std::min(cost[row * (kLargest + 1) + std::min(magnitude, kLargest)], 2047.0f);
+      return static_cast<uint32_t>(std::max(bits_of_it, 0.0f) * kUnitsPerBit + 0.5f);
+    };
+    for (int k = 0; k < kCostRow; ++k) costs_[row * kCostRow + k] = units(k) << 16 | units(k > 0 ? k - 1 : 1);
+  }
   SetWeight(weight);
 }
 
 void TrellisSearch::Run(const float* exact, const uint8_t* table, size_t count, uint32_t* state, int32_t* symbols) {
   for (size_t done = 0; done < count;) {
-    const bool last = count - done <= kSegment;
-    done += RunSegment(exact + done, table + done, last ? count - done : kSegment, last, state, symbols + done);
+    done += RunBlock(exact + done, table + done, count - done, state, symbols + done);
   }
 }
 
 uint64_t TrellisSearch::Memory(int bits) {
-  constexpr uint64_t kCosts = uint64_t{2} * kTables * (kLargest + 1) + 4 * kChunk;
-  return kSegment * ((uint64_t{1} << bits) + 4 * sizeof(int16_t)) + kCosts * sizeof(float);
+  constexpr uint64_t kCosts = uint64_t{2} * kTables * kCostRow * sizeof(uint32_t);
+  return uint64_t{kMostSteps} * kLanes * sizeof(int16_t) * ((uint64_t{1} << bits) / 16 + 4) + kCosts;
 }
 
-/// Returns the number of symbols that are decided: all of the last segment, else all but kAhead.
-size_t TrellisSearch::RunSegment(const float* exact, const uint8_t* table, size_t count, bool last, uint32_t* state,
-                                 int32_t* symbols) {
-  const size_t states = static_cast<size_t>(code_.states());
-  const auto [h0, h1] = kPolynomials[bits_ - kLeastTrellisBits];
-  const uint32_t mask = (1u << bits_) - 1, even = (h1 & mask) >> 1, odd = (h0 & mask) >> 1;
-  Layout layout = {
-      static_cast<int32_t>(states) / 2 / kLanes, static_cast<int32_t>(even / kLanes), static_cast<int32_t>(odd / kLanes), {}, {}};
-  SetLanesExchangedBy(even, &layout.even_lane);
-  SetLanesExchangedBy(odd, &layout.odd_lane);
-  if (candidates_.size() < 4 * count) candidates_.resize(4 * count);
-  if (odd_.size() < states * count) odd_.resize(states * count);
-  std::array<float, size_t{1} << kMostTrellisBits> costs;
-  costs.fill(kUnreached);
-  costs[(*state & 1) * states / 2 + *state / 2] = 0;
-
-  std::array<float*, 4> branches;
-  std::array<int16_t*, 4> candidates;
-  for (size_t b = 0; b < 4; ++b) {
-    branches[b] = branches_.data() + b * kChunk;
-    candidates[b] = candidates_.data() + b * count;
-  }
-  for (size_t at = 0; at < count; at += kChunk) {
-    const int n = static_cast<int32_t>(std::min<size_t>(kChunk, count - at));
+/// Returns the number of symbols that are decided.
+size_t TrellisSearch::RunBlock(const float* exact, const uint8_t* table, size_t count, uint32_t* state,
+                               int32_t* symbols) {
+  const auto states = static_cast<uint32_t>(code_.states());
+  const int of_lane = RoundedUp(
+      static_cast<int>(std::clamp<size_t>((count + kLanes - 1) / kLanes, kLeastOfLane, kMostOfLane)), kRenewed);
+  const int beside = RoundedUp(std::min(of_lane / 4, kMostBeside), kChunk);
+  const int steps = of_lane + 2 * beside, words = static_cast<int>(states) / 16;
+  const auto known = static_cast<int64_t>(count);
+  if (candidates_.size() < static_cast<size_t>(steps) * 4 * kLanes) candidates_.resize(steps * 4 * kLanes);
+  if (odd_.size() < static_cast<size_t>(steps) * words * kLanes) odd_.resize(steps * words * kLanes);
+  Shorts metrics[2][1 << kMostTrellisBits];
+  for (uint32_t s = 0; s < states; ++s) metrics[0][s] = Shorts{};
+  float exact_of_lanes[kChunk * kLanes], cost[4][kChunk * kLanes];
+  int32_t mark_of_lanes[kChunk * kLanes], symbol[4][kChunk * kLanes];
+  for (int at = 0; at < steps;) {
+    // The first lane begins where its state is known.
+    if (at == beside) {
+      for (uint32_t s = 0; s < states; ++s) metrics[0][s][0] = s == *state ? 0 : kUnreached;
+    }
+    const int n = std::min(kChunk, steps - at);
+    for (int lane = 0; lane < kLanes; ++lane) {
+      const int64_t first = int64_t{lane} * of_lane - beside + at;
+      const bool all = first >= 0 && first + n <= known;
+      for (int i = 0; i < n; ++i) {
+        const bool inside = all || (first + i >= 0 && first + i < known);
+        exact_of_lanes[i * kLanes + lane] = inside ? exact[first + i] : 0.0f;
+        mark_of_lanes[i * kLanes + lane] = inside ? table[first + i] : 0;
+      }
+    }
     for (int q = 0; q < 2; ++q) {
-      Branches(exact + at, table + at, n, cost_.data() + q * kTables * (kLargest + 1), weight_, weight_at_sides_, q,
-               branches[2 * q], branches[2 * q + 1], candidates[2 * q] + at, candidates[2 * q + 1] + at);
+      Branches(exact_of_lanes, mark_of_lanes, n * kLanes, costs_.data() + q * kTables * kCostRow, weight_,
+               weight_at_sides_, q, cost[2 * q], cost[2 * q + 1], symbol[2 * q], symbol[2 * q + 1]);
     }
-    Forward(layout, n, branches.data(), costs.data(), odd_.data() + at * states);
+    Limit(exact_of_lanes, n, cost, symbol, branches_.data(), candidates_.data() + at * 4 * kLanes);
+    // Nothing is behind the end, or before the beginning: any way is free.
+    for (int lane = 0; lane < kLanes; ++lane) {
+      const int64_t first = int64_t{lane} * of_lane - beside + at;
+      if (first >= 0 && first + n <= known) continue;
+      for (int i = 0; i < n; ++i) {
+        if (first + i >= 0 && first + i < known) continue;
+        for (int b = 0; b < 4; ++b) branches_[(i * 4 + b) * kLanes + lane] = 0;
+      }
+    }
+    Forward(states, from_.data(), n, branches_.data(), metrics[0], metrics[1], odd_.data() + at * words * kLanes);
+    at += n;
   }
 
-  const size_t best = std::min_element(costs.begin(), costs.begin() + states) - costs.begin();
-  auto t = static_cast<uint32_t>(best < states / 2 ? 2 * best : 2 * best - states + 1);
-  const size_t decided = last ? count : count - kAhead;
-  for (size_t i = count; i-- > 0;) {
-    if (i + 1 == decided) *state = t;
-    const uint32_t parity = odd_[i * states + t] != 0 ? 1 : 0;
-    const uint32_t before = code_.Before(t, parity);
-    if (i < decided) {
-      const int32_t magnitude = candidates[2 * TrellisCode::Quantiser(before) + parity][i];
-      symbols[i] = exact[i] < 0 ? -magnitude : magnitude;
+  // Back from the best states, all lanes side by side.
+  const int end = beside + of_lane;
+  const size_t decided = std::min<size_t>(count, static_cast<size_t>(of_lane) * kLanes);
+  const int last = static_cast<int>((decided - 1) / of_lane);
+  uint32_t now[kLanes], at_begin[kLanes], at_end[kLanes];
+  int end_of_lane[kLanes];
+  for (int lane = 0; lane < kLanes; ++lane) {
+    now[lane] = 0;
+    for (uint32_t s = 1; s < states; ++s) {
+      if (metrics[0][s][lane] < metrics[0][now[lane]][lane]) now[lane] = s;
     }
-    t = before;
+    end_of_lane[lane] = lane < last ? end : lane > last ? beside : beside + static_cast<int>(decided) - last * of_lane;
+  }
+  const uint16_t *const odd = odd_.data(), *const back = back_.data();
+  const int16_t* const candidates = candidates_.data();
+  const auto step_back = [=](int step, int lane, uint32_t t) -> uint32_t {
+    return back[2 * t + (odd[(step * words + static_cast<int>(t >> 4)) * kLanes + lane] >> (t & 15) & 1)];
+  };
+  for (int step = steps; step-- > end;) {
+    for (int lane = 0; lane < kLanes; ++lane) now[lane] = step_back(step, lane, now[lane]) & 0xff;
+  }
+  std::copy_n(now, kLanes, at_end);
+  const auto decide = [&, symbols](int step, int lane, uint32_t t) -> uint32_t {
+    const uint32_t before = step_back(step, lane, t);
+    if (step < end_of_lane[lane]) {
+      symbols[static_cast<size_t>(lane) * of_lane + (step - beside)] =
+          candidates[(step * 4 + static_cast<int>(before >> 8)) * kLanes + lane];
+    }
+    if (lane == last && step + 1 == end_of_lane[lane]) *state = t;
+    return before & 0xff;
+  };
+  for (int step = end; step-- > beside;) {
+    for (int lane = 0; lane < kLanes; ++lane) now[lane] = decide(step, lane, now[lane]);
+  }
+  std::copy_n(now, kLanes, at_begin);
+  // Where a lane did not foresee where the next one begins, it ends there after all.
+  for (int lane = last; lane-- > 0;) {
+    if (at_end[lane] == at_begin[lane + 1]) continue;
+    uint32_t t = at_begin[lane + 1];
+    for (int step = end; step-- > beside;) t = decide(step, lane, t);
+    at_begin[lane] = t;
   }
   return decided;
 }

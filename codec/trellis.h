@@ -8,9 +8,9 @@
 // A residual may have any level, a multiple of 3/4 of a quantisation step; but a single symbol does not tell them
 // apart. There are two quantisers, one with the even levels, the other with the odd ones and 0, and the symbols before,
 // by nothing but their being even or odd, decide which of them is meant: they move a machine of 16 to 256 states, of
-// which every other one means the second quantiser. So a symbol costs no more than with steps of 1 1/2, and the encoder,
-// which searches all paths through the machine, gets errors as from steps of little more than 3/4. Files of the same
-// error take 5 to 6 % less. Decoders look up one state more; the number of states is the encoder's choice.
+// which every other one means the second quantiser. So a symbol costs no more than with steps of 1 1/2, and the
+// encoder, which searches all paths through the machine, gets errors as from steps of little more than 3/4. Files of
+// the same error take 5 to 6 % less. Decoders look up one state more; the number of states is the encoder's choice.
 //
 // FORMAT.md, "Dependent quantisation". No dependencies, as training uses it, too.
 
@@ -57,8 +57,9 @@ class TrellisCode {
   std::vector<uint8_t> next_, before_;  // [state][parity of the symbol]
 };
 
-/// Finds the symbols of least cost, bits and squared error, for a sequence of residuals. An encoder's; not for use by
-/// two threads at once: it holds scratch memory.
+/// Finds symbols of very nearly the least cost, bits and squared error, for a sequence of residuals: Viterbi's search,
+/// in 16 parts of the sequence side by side, each a lane of vectors, which begin before and end behind what they
+/// decide. An encoder's; not for use by two threads at once: it holds scratch memory.
 class TrellisSearch {
  public:
   /// Symbols of larger magnitude cost as much as this one.
@@ -67,7 +68,7 @@ class TrellisSearch {
   static constexpr uint8_t kAtSide = 0x80;
   static constexpr int kTables = 64;
 
-  /// cost      bits [quantiser][table][magnitude 0..kLargest]
+  /// cost      bits [quantiser][table][magnitude 0..kLargest], known to 1/32
   /// weight    bits that a squared quantisation step of error is worth
   /// at_sides  times as many where residuals are marked so
   TrellisSearch(int bits, std::vector<float> cost, double weight, double at_sides);
@@ -88,17 +89,19 @@ class TrellisSearch {
   static uint64_t Memory(int bits);
 
  private:
-  size_t RunSegment(const float* exact, const uint8_t* table, size_t count, bool last, uint32_t* state,
-                    int32_t* symbols);
+  size_t RunBlock(const float* exact, const uint8_t* table, size_t count, uint32_t* state, int32_t* symbols);
 
   TrellisCode code_;
-  int bits_;
-  std::vector<float> cost_;
+  std::vector<uint32_t>
+      costs_;  // [quantiser][table][kLargest + 3]: of a magnitude and, in the lower half, of the one below
   double at_sides_;
   float weight_ = 0, weight_at_sides_ = 0;
-  std::vector<float> branches_;     // [4][kChunk]: costs by quantiser and parity
-  std::vector<int16_t> candidates_; // [4][kSegment]: magnitudes by quantiser and parity
-  std::vector<int8_t> odd_;         // [kSegment][states]: whether the best way to a state has an odd symbol last
+  std::vector<int16_t> branches_;    // [step of a chunk][quantiser, parity][lane]: costs
+  std::vector<int16_t> candidates_;  // [step][quantiser, parity][lane]: symbols
+  std::vector<uint16_t>
+      odd_;  // [step][states / 16][lane]: bits: whether the best way to a state has an odd symbol last
+  std::vector<uint16_t> from_,
+      back_;  // [state][parity of the last symbol]: the state before, for the ways there and back
 };
 
 }  // namespace lichen

@@ -121,9 +121,9 @@ TEST(BitDepthTest, SamplesThat8BitsHoldGiveTheSameLatents) {
   DecodeOptions options;
   options.model = model;
   const auto deep_file = EncodeOrDie(deep, 80, model), shallow_file = EncodeOrDie(shallow, 80, model);
-  // Up to the rounding of floats on the way in, which few symbols notice.
+  // Up to the rounding of floats on the way in, which few paths through the trellis notice.
   EXPECT_NEAR(double(deep_file.size()), double(shallow_file.size()), 8);
-  EXPECT_GT(test::Psnr(DecodeOrDie(deep_file, 8, model).pixels, DecodeOrDie(shallow_file, 8, model).pixels), 50);
+  EXPECT_GT(test::Psnr(DecodeOrDie(deep_file, 8, model).pixels, DecodeOrDie(shallow_file, 8, model).pixels), 45);
   EXPECT_EQ(Inspect(deep_file.data(), deep_file.size())->bit_depth, 16);
   EXPECT_EQ(Inspect(shallow_file.data(), shallow_file.size())->bit_depth, 8);
 }

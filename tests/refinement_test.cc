@@ -231,6 +231,7 @@ TEST(RefinementTest, MemoryIsLimited) {
   const Image photo = Photograph(30, 40, 128, 96);
   bitstream::Header header;
   header.width = photo.width, header.height = photo.height, header.tile_size_log2 = 10;
+  header.trellis_bits = 7;  // of effort 1
   EncodeOptions options = Options(50, 1);
   options.threads = 1;
   options.max_memory_bytes =

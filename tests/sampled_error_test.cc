@@ -42,7 +42,8 @@ Coded EncodeBothWays(const Image& image, double quality) {
   const bitstream::Container container = bitstream::ParseContainer(learned.data(), learned.size()).value();
   coded.header = container.header;
   const ModelData& model = DataOf(*Model::Default().value());
-  EntropyModel entropy(model, static_cast<int>(coded.header.quality_index), 6, IntegerEngine::kFast);
+  EntropyModel entropy(model, static_cast<int>(coded.header.quality_index), static_cast<int>(coded.header.trellis_bits),
+                       IntegerEngine::kFast);
   const bitstream::TileSpan& tile = container.tiles.at(0);
   EXPECT_TRUE(entropy
                   .Decode(learned.data() + tile.offset, tile.size, static_cast<int>(image.height + 15) / 16,

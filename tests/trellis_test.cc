@@ -75,7 +75,8 @@ double LeastCost(const TrellisCode& code, const Sequence& sequence, uint32_t sta
       const auto middle = static_cast<int32_t>(sequence.exact[i] / 1.5f);
       for (int32_t symbol = middle - 3; symbol <= middle + 3; ++symbol) {
         double& cost = next[code.Next(s, symbol)];
-        cost = std::min(cost, costs[s] + CostOf(TrellisCode::Quantiser(s), sequence.exact[i], sequence.table[i], symbol));
+        cost =
+            std::min(cost, costs[s] + CostOf(TrellisCode::Quantiser(s), sequence.exact[i], sequence.table[i], symbol));
       }
     }
     costs = next;
@@ -142,14 +143,15 @@ TEST_P(TrellisTest, PathsThatPartMeetAgainFarApart) {
 TEST_P(TrellisTest, FindsTheBestOfAllPaths) {
   const int bits = GetParam();
   TrellisSearch search(bits, Costs(), kWeight, kAtSides);
-  for (const size_t count : {1u, 2u, 7u, 600u}) {
+  for (const size_t count : {1u, 2u, 7u, 250u}) {
     for (const uint32_t begin : {0u, 5u}) {
       const Sequence sequence = RandomSequence(count, static_cast<uint32_t>(count) + begin);
       std::vector<int32_t> symbols(count);
       uint32_t state = begin;
       search.Run(sequence.exact.data(), sequence.table.data(), count, &state, symbols.data());
       const double least = LeastCost(search.code(), sequence, begin);
-      EXPECT_NEAR(CostOf(search.code(), sequence, begin, symbols), least, 1e-5 * least + 1e-4) << count << " " << begin;
+      // Costs are rounded to 1/32 of a bit.
+      EXPECT_NEAR(CostOf(search.code(), sequence, begin, symbols), least, 1e-4 * least + 0.1) << count << " " << begin;
       uint32_t follows = begin;
       for (const int32_t symbol : symbols) follows = search.code().Next(follows, symbol);
       EXPECT_EQ(state, follows);
@@ -157,15 +159,35 @@ TEST_P(TrellisTest, FindsTheBestOfAllPaths) {
   }
 }
 
-TEST_P(TrellisTest, LongSequencesAreSearchedInPartsAtNoLoss) {
+TEST_P(TrellisTest, LongSequencesAreSearchedInPartsAtLittleLoss) {
   TrellisSearch search(GetParam(), Costs(), kWeight, kAtSides);
-  const size_t count = 20000;
-  const Sequence sequence = RandomSequence(count, 3);
-  std::vector<int32_t> symbols(count);
+  // A lane and a little, lanes of all lengths, and three blocks of 16 lanes.
+  for (const size_t count : {257u, 600u, 20000u, 140001u}) {
+    if (count > 20000 && GetParam() != 5) continue;  // the other search takes its time
+    const Sequence sequence = RandomSequence(count, 3);
+    std::vector<int32_t> symbols(count);
+    uint32_t state = 3;
+    search.Run(sequence.exact.data(), sequence.table.data(), count, &state, symbols.data());
+    const double least = LeastCost(search.code(), sequence, 3), cost = CostOf(search.code(), sequence, 3, symbols);
+    EXPECT_GE(cost, least * (1 - 1e-5));
+    EXPECT_LE(cost, least * (count < 20000 ? 1.003 : 1.0005)) << count;
+    uint32_t follows = 3;
+    for (const int32_t symbol : symbols) follows = search.code().Next(follows, symbol);
+    EXPECT_EQ(state, follows) << count;
+  }
+}
+
+/// Where nearly all symbols are 0 whatever the way, ways take long to meet.
+TEST_P(TrellisTest, LanesThatMeetLateCostLittle) {
+  TrellisSearch search(GetParam(), Costs(), kWeight, kAtSides);
+  Sequence sequence = RandomSequence(60000, 5);
+  for (size_t i = 0; i < sequence.exact.size(); ++i) {
+    if (i % 40 != 0) sequence.exact[i] = 0, sequence.table[i] = 0;
+  }
+  std::vector<int32_t> symbols(sequence.exact.size());
   uint32_t state = 0;
-  search.Run(sequence.exact.data(), sequence.table.data(), count, &state, symbols.data());
-  const double least = LeastCost(search.code(), sequence, 0);
-  EXPECT_NEAR(CostOf(search.code(), sequence, 0, symbols), least, 1e-5 * least);
+  search.Run(sequence.exact.data(), sequence.table.data(), symbols.size(), &state, symbols.data());
+  EXPECT_LE(CostOf(search.code(), sequence, 0, symbols), 1.005 * LeastCost(search.code(), sequence, 0));
 }
 
 TEST_P(TrellisTest, MoreStatesCostLess) {
@@ -210,7 +232,9 @@ TEST(NearestSymbolTest, ItsLevelIsTheNearestOfTheQuantiser) {
     for (int n = -4001; n <= 4001; ++n) {
       const float exact = static_cast<float>(n) / 317;
       const int32_t symbol = NearestSymbol(quantiser, exact);
-      const auto error = [&](int32_t k) { return std::fabs(static_cast<float>(LevelOf(quantiser, k)) * 0.75f - exact); };
+      const auto error = [&](int32_t k) {
+        return std::fabs(static_cast<float>(LevelOf(quantiser, k)) * 0.75f - exact);
+      };
       for (const int32_t other : {symbol - 1, symbol + 1}) EXPECT_LE(error(symbol), error(other) + 1e-5f) << exact;
     }
   }

@@ -29,7 +29,7 @@ namespace {
 constexpr int kWidth = 768, kHeight = 512, kPixels = kWidth * kHeight;
 constexpr int kLatentWidth = kWidth / kLatentPixels, kLatentHeight = kHeight / kLatentPixels;
 constexpr int kQualityIndex = 448;  // -q 50
-constexpr int kTrellisBits = 6;  // of --effort 1
+constexpr int kTrellisBits = 7;  // of --effort 1
 constexpr auto kRateDistortion = EntropyModel::Quantiser::kRateDistortion;
 
 template <typename T>
