@@ -13,8 +13,9 @@ namespace {  // functions of several versions are always visible outside of a sh
 // floor, as truncation less 1 where that rounded up. Factors come from a model that was checked, and are finite.
 
 LICHEN_VECTORISED_FINITE
-void MeansAndIndicesLoop(const int32_t* __restrict means, const int32_t* __restrict scales, const double* __restrict factor,
-                     const int32_t* __restrict offset, int count, int32_t* __restrict mean, int32_t* __restrict index) {
+void MeansAndIndicesLoop(const int32_t* __restrict means, const int32_t* __restrict scales,
+                         const double* __restrict factor, const int32_t* __restrict offset, int count,
+                         int32_t* __restrict mean, int32_t* __restrict index) {
   for (int i = 0; i < count; ++i) {
     double v = means[i] * factor[i] + 0.5;
     v = v > INT16_MIN ? v : INT16_MIN;
@@ -31,7 +32,7 @@ void MeansAndIndicesLoop(const int32_t* __restrict means, const int32_t* __restr
 
 LICHEN_VECTORISED
 void RoundResidualsLoop(const float* __restrict y, const int32_t* __restrict mean, int count, float* __restrict exact,
-                    int32_t* __restrict residual) {
+                        int32_t* __restrict residual) {
   constexpr float kLimit = kResidualLimit;
   for (int i = 0; i < count; ++i) {
     float v = y[i] - static_cast<float>(mean[i]) / (1 << kSixteenthBits);
@@ -58,7 +59,8 @@ void ExactResidualsLoop(const float* __restrict y, const int32_t* __restrict mea
 
 LICHEN_VECTORISED_FINITE
 void ValuesAndUnitsLoop(const int32_t* __restrict mean, const int32_t* __restrict residual, int32_t unit,
-                        const double* __restrict factor, int count, int32_t* __restrict value, uint8_t* __restrict positive, uint8_t* __restrict negative) {
+                        const double* __restrict factor, int count, int32_t* __restrict value,
+                        uint8_t* __restrict positive, uint8_t* __restrict negative) {
   for (int i = 0; i < count; ++i) {
     value[i] = mean[i] + residual[i] * unit;
     double v = value[i] * factor[i] + 0.5;
@@ -73,7 +75,7 @@ void ValuesAndUnitsLoop(const int32_t* __restrict mean, const int32_t* __restric
 
 LICHEN_VECTORISED_FINITE
 void RequantiseHeadLoop(const int32_t* __restrict acc, const int32_t* __restrict bias, const double* __restrict scale,
-                    int count, int32_t* __restrict dst) {
+                        int count, int32_t* __restrict dst) {
   for (int i = 0; i < count; ++i) {
     double v = (acc[i] + bias[i]) * scale[i] + 0.5;
     v = v > -kHeadLimit ? v : -kHeadLimit;
@@ -98,8 +100,8 @@ void ExactResiduals(const float* y, const int32_t* mean, int count, float* exact
   ExactResidualsLoop(y, mean, count, exact);
 }
 
-void ValuesAndUnits(const int32_t* mean, const int32_t* residual, int32_t unit, const double* factor, int count, int32_t* value,
-                    uint8_t* positive, uint8_t* negative) {
+void ValuesAndUnits(const int32_t* mean, const int32_t* residual, int32_t unit, const double* factor, int count,
+                    int32_t* value, uint8_t* positive, uint8_t* negative) {
   ValuesAndUnitsLoop(mean, residual, unit, factor, count, value, positive, negative);
 }
 

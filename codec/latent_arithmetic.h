@@ -29,8 +29,8 @@ void ExactResiduals(const float* y, const int32_t* mean, int count, float* exact
 
 /// value = mean + unit * residual, and its context units as two activations, of which one is 0.
 /// factor: Exp2Multiplier::AsFloat() of each channel; positive, negative: 0..127
-void ValuesAndUnits(const int32_t* mean, const int32_t* residual, int32_t unit, const double* factor, int count, int32_t* value,
-                    uint8_t* positive, uint8_t* negative);
+void ValuesAndUnits(const int32_t* mean, const int32_t* residual, int32_t unit, const double* factor, int count,
+                    int32_t* value, uint8_t* positive, uint8_t* negative);
 
 /// floor((acc + bias) * scale + 1/2) within +-kHeadLimit. |acc + bias| < 2^24; scale: a multiplier below 2^15 over 2^1
 /// to 2^40

@@ -8,9 +8,9 @@
 #include "codec/post_filter.h"
 #include "codec/post_filter_fit.h"
 #include "codec/refined_tiles.h"
-#include "codec/trellis.h"
 #include "codec/scaled_synthesis.h"
 #include "codec/transform.h"
+#include "codec/trellis.h"
 #include "codec/workers.h"
 
 namespace lichen {
@@ -126,7 +126,8 @@ uint64_t EncodeMemory(const ModelData& model, const bitstream::Header& header, T
   const uint64_t search = tile * m / 4 * 15 + TrellisSearch::Memory(static_cast<int>(header.trellis_bits));
   const uint64_t refinement = refine ? RefinedTiles::Memory(model, grid, precision) : 0;
   return FixedMemory(model) + latents + canvas + transform + refinement + post_filter +
-         TilesAtATime(grid, {0, grid.width()}, threads) * (TileMemory(model, grid, threads) + hyper + copies + symbols + search);
+         TilesAtATime(grid, {0, grid.width()}, threads) *
+             (TileMemory(model, grid, threads) + hyper + copies + symbols + search);
 }
 
 Status CheckMemory(uint64_t bytes, uint64_t limit, const char* work) {

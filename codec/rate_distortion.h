@@ -2,7 +2,8 @@
 #ifndef LICHEN_CODEC_RATE_DISTORTION_H_
 #define LICHEN_CODEC_RATE_DISTORTION_H_
 
-// Rate-distortion optimised quantisation of z's residuals; y has a trellis (trellis.h). A choice of the encoder: any decoder takes either.
+// Rate-distortion optimised quantisation of z's residuals; y has a trellis (trellis.h). A choice of the encoder: any
+// decoder takes either.
 
 #include <cstdint>
 #include <vector>

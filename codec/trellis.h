@@ -92,16 +92,16 @@ class TrellisSearch {
   size_t RunBlock(const float* exact, const uint8_t* table, size_t count, uint32_t* state, int32_t* symbols);
 
   TrellisCode code_;
-  std::vector<uint32_t>
-      costs_;  // [quantiser][table][kLargest + 3]: of a magnitude and, in the lower half, of the one below
+  // [quantiser][table][kLargest + 3]: cost of a magnitude and, in the lower half, of the one below.
+  std::vector<uint32_t> costs_;
   double at_sides_;
   float weight_ = 0, weight_at_sides_ = 0;
-  std::vector<int16_t> branches_;    // [step of a chunk][quantiser, parity][lane]: costs
-  std::vector<int16_t> candidates_;  // [step][quantiser, parity][lane]: symbols
-  std::vector<uint16_t>
-      odd_;  // [step][states / 16][lane]: bits: whether the best way to a state has an odd symbol last
-  std::vector<uint16_t> from_,
-      back_;  // [state][parity of the last symbol]: the state before, for the ways there and back
+  // Costs [step of a chunk][quantiser, parity][lane] and symbols [step][quantiser, parity][lane] of the branches.
+  std::vector<int16_t> branches_, candidates_;
+  // [step][states / 16][lane], a bit a state: whether the best way to it has an odd symbol last.
+  std::vector<uint16_t> odd_;
+  // The state before, for the ways there and back: [state][parity of the last symbol].
+  std::vector<uint16_t> from_, back_;
 };
 
 }  // namespace lichen
