@@ -76,7 +76,7 @@ void Prefetch(const T* first, int count) {
 struct EntropyModel::Writer {
   const float* y;
   const float* z;
-  EntropyModel& at;
+  EntropyModel& owner;                 // of the tables, the search and the memory
   std::vector<uint8_t>* index_of_all;  // may be null
   SharedSides shared;
   uint32_t state = 0;
@@ -89,21 +89,21 @@ struct EntropyModel::Writer {
   /// Of a step that codes `positions` groups.
   void Begin(size_t positions, int group) {
     const size_t most = positions * group;
-    at.exact_.Reserve(most), at.symbols_.Reserve(most), at.means_.Reserve(most);
-    at.list_.Reserve(most), at.marks_.Reserve(most);
-    at.counts_.Reserve(positions);
+    owner.exact_.Reserve(most), owner.symbols_.Reserve(most), owner.means_.Reserve(most);
+    owner.list_.Reserve(most), owner.marks_.Reserve(most);
+    owner.counts_.Reserve(positions);
     exact_of_group.resize(group);
     coded = position = 0;
   }
   /// The means of the next position.
-  int32_t* Means(int group) { return at.means_.data() + position * group; }
+  int32_t* Means(int group) { return owner.means_.data() + position * group; }
   /// What is coded of `count` elements from `first` on, those whose index is not 0. on_side: at a shared side
   void Gather(const int32_t* index, int count, size_t first, bool on_side) {
     const int mark = on_side ? TrellisSearch::kAtSide : 0;
     ExactResiduals(y + first, Means(count), count, exact_of_group.data());
-    float* to = at.exact_.data() + coded;
-    uint8_t* to_marks = at.marks_.data() + coded;
-    uint16_t* to_list = at.list_.data() + coded;
+    float* to = owner.exact_.data() + coded;
+    uint8_t* to_marks = owner.marks_.data() + coded;
+    uint16_t* to_list = owner.list_.data() + coded;
     int n = 0;  // without a branch, which would be guessed wrong often
     for (int i = 0; i < count; ++i) {
       const int32_t v = index[i];
@@ -113,19 +113,19 @@ struct EntropyModel::Writer {
       n += v != 0 ? 1 : 0;
     }
     coded += n;
-    at.counts_.data()[position++] = static_cast<uint16_t>(n);
+    owner.counts_.data()[position++] = static_cast<uint16_t>(n);
   }
   /// Then, their symbols.
   void Search() {
-    const float* exact = at.exact_.data();
-    int32_t* symbols = at.symbols_.data();
+    const float* exact = owner.exact_.data();
+    int32_t* symbols = owner.symbols_.data();
     uint32_t s = state;
-    if (at.search_) {
-      at.search_->Run(exact, at.marks_.data(), coded, &s, symbols);
+    if (owner.search_) {
+      owner.search_->Run(exact, owner.marks_.data(), coded, &s, symbols);
     } else {
       for (size_t i = 0; i < coded; ++i) {
         symbols[i] = NearestSymbol(TrellisCode::Quantiser(s), exact[i]);
-        s = at.code_.Next(s, symbols[i]);
+        s = owner.code_.Next(s, symbols[i]);
       }
     }
     coded = position = 0;
@@ -133,17 +133,17 @@ struct EntropyModel::Writer {
   /// The levels of the next position, 0 where nothing is coded. levels: [count]
   void CodeNext(int count, int32_t* levels) {
     std::fill_n(levels, count, 0);
-    const bitstream::CdfTable* tables = at.TablesOfY();
-    const int32_t* symbols = at.symbols_.data() + coded;
-    const uint8_t* marks = at.marks_.data() + coded;
-    const uint16_t* list = at.list_.data() + coded;
-    const int number = at.counts_.data()[position++];
+    const bitstream::CdfTable* tables = owner.TablesOfY();
+    const int32_t* symbols = owner.symbols_.data() + coded;
+    const uint8_t* marks = owner.marks_.data() + coded;
+    const uint16_t* list = owner.list_.data() + coded;
+    const int number = owner.counts_.data()[position++];
     uint32_t s = state;
     for (int n = 0; n < number; ++n) {
       const int quantiser = TrellisCode::Quantiser(s);
-      at.rans_.Put(tables[quantiser * kScaleTables + (marks[n] & (kScaleTables - 1))], symbols[n]);
+      owner.rans_.Put(tables[quantiser * kScaleTables + (marks[n] & (kScaleTables - 1))], symbols[n]);
       levels[list[n]] = LevelOf(quantiser, symbols[n]);
-      s = at.code_.Next(s, symbols[n]);
+      s = owner.code_.Next(s, symbols[n]);
     }
     state = s;
     coded += number;
@@ -158,9 +158,9 @@ struct EntropyModel::Writer {
     for (int n = 0; n < number; ++n) {
       const int32_t i = first[n];
       int32_t value = rounded[i];
-      if (at.of_z_ && value != 0) value = at.of_z_->Choose(index[i], value, exact_of_group[i]);
+      if (owner.of_z_ && value != 0) value = owner.of_z_->Choose(index[i], value, exact_of_group[i]);
       residual[i] = value;
-      at.rans_.Put(at.model_.tables[index[i]], value);
+      owner.rans_.Put(owner.model_.tables[index[i]], value);
     }
   }
   bool Damaged() const { return false; }

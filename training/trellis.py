@@ -10,7 +10,7 @@ import torch
 import fused
 
 LEVEL = 0.75
-BITS = 6            # of the state, in training and evaluation: as lichen-enc does at --effort 1
+BITS = 6            # of the state, in training and evaluation: as lichen-enc has at --effort 0, 7 at --effort 1
 LIMIT = 16384       # of residuals, in steps
 LARGEST = 63        # magnitudes that have a cost of their own
 POLYNOMIALS = {4: (0o23, 0o4), 5: (0o45, 0o10), 6: (0o103, 0o24), 7: (0o235, 0o126), 8: (0o515, 0o362)}
