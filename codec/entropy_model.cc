@@ -118,14 +118,16 @@ struct EntropyModel::Writer {
   /// Then, their symbols.
   void Search() {
     const float* exact = owner.exact_.data();
-    int32_t* symbols = owner.symbols_.data();
-    uint32_t s = state;
+    uint8_t* marks = owner.marks_.data();
+    int16_t* symbols = owner.symbols_.data();
     if (owner.search_) {
-      owner.search_->Run(exact, owner.marks_.data(), coded, &s, symbols);
+      owner.search_->Run(exact, marks, coded, &state, symbols);
     } else {
       for (size_t i = 0; i < coded; ++i) {
-        symbols[i] = NearestSymbol(TrellisCode::Quantiser(s), exact[i]);
-        s = owner.code_.Next(s, symbols[i]);
+        const int quantiser = TrellisCode::Quantiser(state);
+        symbols[i] = static_cast<int16_t>(NearestSymbol(quantiser, exact[i]));
+        marks[i] = static_cast<uint8_t>(quantiser * kScaleTables + marks[i] % kScaleTables);
+        state = owner.code_.Next(state, symbols[i]);
       }
     }
     coded = position = 0;
@@ -134,18 +136,14 @@ struct EntropyModel::Writer {
   void CodeNext(int count, int32_t* levels) {
     std::fill_n(levels, count, 0);
     const bitstream::CdfTable* tables = owner.TablesOfY();
-    const int32_t* symbols = owner.symbols_.data() + coded;
+    const int16_t* symbols = owner.symbols_.data() + coded;
     const uint8_t* marks = owner.marks_.data() + coded;
     const uint16_t* list = owner.list_.data() + coded;
     const int number = owner.counts_.data()[position++];
-    uint32_t s = state;
     for (int n = 0; n < number; ++n) {
-      const int quantiser = TrellisCode::Quantiser(s);
-      owner.rans_.Put(tables[quantiser * kScaleTables + (marks[n] & (kScaleTables - 1))], symbols[n]);
-      levels[list[n]] = LevelOf(quantiser, symbols[n]);
-      s = owner.code_.Next(s, symbols[n]);
+      owner.rans_.Put(tables[marks[n]], symbols[n]);
+      levels[list[n]] = LevelOf(marks[n] / kScaleTables, symbols[n]);
     }
-    state = s;
     coded += number;
   }
 

@@ -116,7 +116,8 @@ class EntropyModel {
   std::array<Scratch<int32_t>, 4> outputs_;  // of the heads, by group
   // Of an encoder, of a step of y: elements that are coded, by position, and how many at each.
   Scratch<float> exact_;
-  Scratch<int32_t> symbols_, means_;
+  Scratch<int16_t> symbols_;
+  Scratch<int32_t> means_;
   Scratch<uint16_t> list_, counts_;
   Scratch<uint8_t> marks_;
   bitstream::RansEncoder rans_;

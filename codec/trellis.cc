@@ -7,17 +7,18 @@
 #include <cstring>
 #include <utility>
 
+#include "codec/trellis_step.h"
 #include "codec/vectorised.h"
 
 namespace lichen {
 namespace {
 
-constexpr int kLanes = 16;
+constexpr int kLanes = kTrellisLanes;
 // Symbols of a block that one lane decides; and how many more it sees on either side, a quarter of them if that is no
 // more: ways from all states meet before so many, at low qualities later than at high ones.
 constexpr int kLeastOfLane = 256, kMostOfLane = 4096, kMostBeside = 256;
 constexpr int kMostSteps = kMostOfLane + 2 * kMostBeside;
-constexpr int kChunk = 32;  // steps
+constexpr int kChunkSize = kTrellisRow, kChunk = kChunkSize / kLanes;  // residuals, steps
 
 // Costs are integers, in 1/32 of a bit, beyond the least of four branches, so that sums of 8 more than a state's bits
 // of them stay below 2^15 (kRenewed).
@@ -26,33 +27,53 @@ constexpr int16_t kUnreached = 16384;
 constexpr int kRenewed = 8;
 constexpr int kCostRow = TrellisSearch::kLargest + 3;
 
-/// Parity-check polynomials, the lowest bit first, by bits of the state from kLeastTrellisBits on.
-constexpr std::array<std::pair<uint32_t, uint32_t>, kMostTrellisBits - kLeastTrellisBits + 1> kPolynomials = {
-    {{023, 004}, {045, 010}, {0103, 024}, {0235, 0126}, {0515, 0362}}};
+constexpr float kStep = 2 * kLevelSixteenths / 16.0f;
 
-using Shorts = int16_t __attribute__((vector_size(2 * kLanes)));
+/// The least magnitude of quantiser 1 but 0, and by how much its levels are closer to 0 than those of quantiser 0.
+constexpr float ShiftOf(int quantiser) { return quantiser == 0 ? 0.0f : kStep / 2; }
 
-/// What the symbols that are worth a thought cost, of one quantiser: the best even and the best odd one. Levels are
-/// 3/4 of a step apart; quantiser 0 has 0, 1.5, 3, ..., quantiser 1 has 0, 0.75, 2.25, ...
-/// marks: tables, perhaps with kAtSide; costs: TrellisSearch's of the quantiser
+/// The magnitude that is the nearest to a residual, of quantiser 1 not 0 unless it is nearer than 3/4, and where its
+/// costs stand. Levels are 3/4 of a step apart; quantiser 0 has 0, 1.5, 3, ..., quantiser 1 has 0, 0.75, 2.25, ...
+/// marks: tables, perhaps with kAtSide
 LICHEN_VECTORISED_FINITE
-void Branches(const float* __restrict exact, const int32_t* __restrict marks, int count,
-              const uint32_t* __restrict costs, float weight, float weight_at_sides, int quantiser,
-              float* __restrict even, float* __restrict odd, int32_t* __restrict even_symbol,
-              int32_t* __restrict odd_symbol) {
-  constexpr float kStep = 2 * kLevelSixteenths / 16.0f, kBit = 1 / kUnitsPerBit;
+void Nearest(const float* __restrict exact, const int32_t* __restrict marks, int count, int quantiser,
+             int32_t* __restrict middle, int32_t* __restrict costs_at) {
   constexpr int kLargest = TrellisSearch::kLargest;
-  const float shift = quantiser == 0 ? 0.0f : kStep / 2;
+  const float shift = ShiftOf(quantiser);
+  const int32_t first = quantiser * TrellisSearch::kTables * kCostRow;
+  for (int i = 0; i < count; ++i) {
+    const float a = exact[i] < 0 ? -exact[i] : exact[i];
+    const auto nearest = static_cast<int32_t>((a + shift) * (1 / kStep) + 0.5f);
+    const int32_t k = a < shift * 0.5f ? 0 : nearest;
+    middle[i] = k;
+    costs_at[i] = first + (marks[i] & (TrellisSearch::kTables - 1)) * kCostRow + (k < kLargest + 1 ? k : kLargest + 1);
+  }
+}
+
+LICHEN_NOT_VECTORISED
+void LookUp(const uint32_t* __restrict costs, const int32_t* __restrict costs_at, int count, uint32_t* __restrict below,
+            uint32_t* __restrict above) {
+  for (int i = 0; i < count; ++i) {
+    below[i] = costs[costs_at[i]];
+    above[i] = costs[costs_at[i] + 1];
+  }
+}
+
+/// What the symbols that are worth a thought cost, of one quantiser: of the nearest and the two beside it the best even
+/// and the best odd one. costs_below, costs_above: TrellisSearch's, of the nearest and the one after it
+LICHEN_VECTORISED_FINITE
+void Branches(const float* __restrict exact, const int32_t* __restrict marks, const int32_t* __restrict nearest,
+              const uint32_t* __restrict costs_below, const uint32_t* __restrict costs_above, int count, float weight,
+              float weight_at_sides, int quantiser, float* __restrict even, float* __restrict odd,
+              int32_t* __restrict even_symbol, int32_t* __restrict odd_symbol) {
+  constexpr float kBit = 1 / kUnitsPerBit;
+  const float shift = ShiftOf(quantiser);
   for (int i = 0; i < count; ++i) {
     const float a = exact[i] < 0 ? -exact[i] : exact[i];
     const float w = marks[i] >= TrellisSearch::kAtSide ? weight_at_sides : weight;
-    const int32_t row = (marks[i] & (TrellisSearch::kTables - 1)) * kCostRow;
-    const auto nearest = static_cast<int32_t>((a + shift) * (1 / kStep) + 0.5f);
-    // The nearest, of quantiser 1 not 0 unless it is nearer than 3/4; then the two beside it.
-    const int32_t middle = a < shift * 0.5f ? 0 : nearest;
+    const int32_t middle = nearest[i];
     const int32_t lower = middle > 0 ? middle - 1 : 1, upper = middle + 1;
-    const int32_t known = row + (middle < kLargest + 1 ? middle : kLargest + 1);
-    const auto below = static_cast<int32_t>(costs[known]), above = static_cast<int32_t>(costs[known + 1]);
+    const auto below = static_cast<int32_t>(costs_below[i]), above = static_cast<int32_t>(costs_above[i]);
     const float at = static_cast<float>(middle) * kStep - shift;
     const float e_middle = a - (middle > 0 ? at : 0.0f);
     const float e_lower = a - (middle > 1 ? at - kStep : middle > 0 ? 0.0f : kStep - shift);
@@ -70,81 +91,76 @@ void Branches(const float* __restrict exact, const int32_t* __restrict marks, in
   }
 }
 
-/// Costs beyond the least of the four, as integers, and symbols with their signs. costs, symbols: by quantiser and
-/// parity; branches, candidates: [steps][4][kLanes]
+/// Costs beyond the least of the four, as integers, and symbols with their signs. All by quantiser and parity.
 LICHEN_VECTORISED_FINITE
-void Limit(const float* __restrict exact, int steps, const float (*__restrict costs)[kChunk * kLanes],
-           const int32_t (*__restrict symbols)[kChunk * kLanes], int16_t* __restrict branches,
+void Limit(const float* __restrict exact, const float (*__restrict costs)[kChunkSize],
+           const int32_t (*__restrict symbols)[kChunkSize], int16_t* __restrict branches,
            int16_t* __restrict candidates) {
-  for (int step = 0; step < steps; ++step) {
-    const int first = step * kLanes;
-    float least[kLanes];
-    for (int i = 0; i < kLanes; ++i) {
-      const float c0 = costs[0][first + i], c1 = costs[1][first + i], c2 = costs[2][first + i],
-                  c3 = costs[3][first + i];
-      const float of_0 = c0 < c1 ? c0 : c1, of_1 = c2 < c3 ? c2 : c3;
-      least[i] = of_0 < of_1 ? of_0 : of_1;
+  float least[kChunkSize];
+  for (int i = 0; i < kChunkSize; ++i) {
+    const float c0 = costs[0][i], c1 = costs[1][i], c2 = costs[2][i], c3 = costs[3][i];
+    const float of_0 = c0 < c1 ? c0 : c1, of_1 = c2 < c3 ? c2 : c3;
+    least[i] = of_0 < of_1 ? of_0 : of_1;
+  }
+  for (int b = 0; b < 4; ++b) {
+    for (int i = 0; i < kChunkSize; ++i) {
+      const float more = costs[b][i] - least[i], limited = more < kMostBits ? more : kMostBits;
+      branches[b * kChunkSize + i] = static_cast<int16_t>(static_cast<int32_t>(limited * kUnitsPerBit + 0.5f));
     }
-    for (int b = 0; b < 4; ++b) {
-      for (int i = 0; i < kLanes; ++i) {
-        const float more = costs[b][first + i] - least[i], limited = more < kMostBits ? more : kMostBits;
-        branches[(step * 4 + b) * kLanes + i] =
-            static_cast<int16_t>(static_cast<int32_t>(limited * kUnitsPerBit + 0.5f));
-      }
-      for (int i = 0; i < kLanes; ++i) {
-        const int32_t symbol = symbols[b][first + i];
-        candidates[(step * 4 + b) * kLanes + i] = static_cast<int16_t>(exact[first + i] < 0 ? -symbol : symbol);
-      }
+    for (int i = 0; i < kChunkSize; ++i) {
+      const int32_t symbol = symbols[b][i];
+      candidates[b * kChunkSize + i] = static_cast<int16_t>(exact[i] < 0 ? -symbol : symbol);
     }
   }
 }
 
-/// Adds up the costs of `steps` symbols in all lanes. now: [states], of the states before, and then of those after;
-/// next: [states], scratch. steps: a multiple of kRenewed. from: [states][parity]: bytes from the first state to that
-/// before
+/// Costs relative to those of the first state.
 LICHEN_VECTORISED
-void Forward(uint32_t states, const uint16_t* from, int steps, const int16_t* branches, Shorts* now, Shorts* next,
-             uint16_t* odd) {
-#define LICHEN_ALL(v) \
-  { v, v, v, v, v, v, v, v, v, v, v, v, v, v, v, v }
-  static constexpr Shorts kBit[kLanes] = {
-      LICHEN_ALL(1),       LICHEN_ALL(1 << 1),  LICHEN_ALL(1 << 2),  LICHEN_ALL(1 << 3),
-      LICHEN_ALL(1 << 4),  LICHEN_ALL(1 << 5),  LICHEN_ALL(1 << 6),  LICHEN_ALL(1 << 7),
-      LICHEN_ALL(1 << 8),  LICHEN_ALL(1 << 9),  LICHEN_ALL(1 << 10), LICHEN_ALL(1 << 11),
-      LICHEN_ALL(1 << 12), LICHEN_ALL(1 << 13), LICHEN_ALL(1 << 14), LICHEN_ALL(-32768)};
-#undef LICHEN_ALL
-  for (int step = 0; step < steps; ++step) {
-    Shorts costs[4];
-    std::memcpy(costs, branches + step * 4 * kLanes, sizeof(costs));
-    const uint16_t* before = from;
-    Shorts even_cost = costs[0], odd_cost = costs[1];
-    for (uint32_t first = 0; first < states; first += kLanes) {
-      Shorts word = {};
-#pragma GCC unroll 2
-      for (uint32_t half = 0; half < 2; ++half) {
-        if (first + half * kLanes / 2 == states / 2) {
-          even_cost = costs[2], odd_cost = costs[3];  // the upper half's quantiser
-        }
-#pragma GCC unroll 8
-        for (uint32_t k = half * kLanes / 2; k < (half + 1) * kLanes / 2; ++k, before += 2) {
-          const auto* sums = reinterpret_cast<const char*>(now);
-          const Shorts from_even = *reinterpret_cast<const Shorts*>(sums + before[0]) + even_cost;
-          const Shorts from_odd = *reinterpret_cast<const Shorts*>(sums + before[1]) + odd_cost;
-          next[first + k] = from_even < from_odd ? from_even : from_odd;
-          const Shorts is_odd = from_odd < from_even;
-          word |= is_odd & kBit[k];
-        }
-      }
-      std::memcpy(odd, &word, sizeof(word));
-      odd += kLanes;
+void Renew(int states, TrellisCosts* costs) {
+  int16_t least[kLanes];
+  std::memcpy(least, costs, sizeof(least));
+  int16_t* of_state = reinterpret_cast<int16_t*>(costs);
+  for (int s = 0; s < states; ++s, of_state += kLanes) {
+    for (int i = 0; i < kLanes; ++i) of_state[i] = static_cast<int16_t>(of_state[i] - least[i]);
+  }
+}
+
+/// Where the symbols of a branch stand, [lane]. branch: 2 * quantiser + parity
+constexpr size_t CandidateOf(int step, int branch) {
+  return (static_cast<size_t>(step) / kChunk * 4 + branch) * kChunkSize + static_cast<size_t>(step) % kChunk * kLanes;
+}
+
+/// From the states after step `end` back to those before `begin`, all lanes side by side. A state's best predecessor
+/// has the last symbol's parity for `odd`, and the quantiser that the state's highest bit tells.
+/// order        of the states
+/// states       [lane]
+/// flips        bits that differ from twice the state, by the parity and by the quantiser
+/// odd          [step][states], a bit a lane; candidates: [chunk][quantiser][parity][step][lane]
+/// symbols, quantisers: [step][lane]
+LICHEN_VECTORISED
+void Backward(int bits, const uint16_t* flips, TrellisOrder order, int begin, int end, const uint16_t* __restrict odd,
+              const int16_t* __restrict candidates, uint16_t* __restrict states, int16_t* __restrict symbols,
+              uint8_t* __restrict quantisers) {
+  const auto mask = static_cast<uint16_t>((1 << bits) - 1), of_odd = flips[0], of_upper = flips[1];
+  const auto bit = static_cast<uint16_t>(order.bit), flip = static_cast<uint16_t>(order.flip);
+  for (int step = end; step-- > begin;) {
+    const uint16_t* bits_of_step = odd + (static_cast<size_t>(step) << bits);
+    const int16_t* candidate = candidates + CandidateOf(step, 0);
+    uint16_t places[kLanes], words[kLanes];
+    for (int i = 0; i < kLanes; ++i) {  // TrellisOrder::Place
+      const auto differ = static_cast<uint16_t>((states[i] >> bit ^ states[i]) & 1);
+      const auto exchanged = static_cast<uint16_t>(states[i] ^ differ ^ differ << bit);
+      places[i] = static_cast<uint16_t>(exchanged ^ (-(exchanged & 1) & flip));
     }
-    if (step % kRenewed == kRenewed - 1) {
-      const Shorts base = next[0];
-      for (uint32_t t = 0; t < states; ++t) now[t] = next[t] - base;
-    } else {
-      Shorts* const swapped = now;
-      now = next;
-      next = swapped;
+    for (int i = 0; i < kLanes; ++i) words[i] = bits_of_step[places[i]];
+    for (int i = 0; i < kLanes; ++i) {
+      const auto is_odd = static_cast<uint16_t>(-(words[i] >> i & 1));
+      const auto is_upper = static_cast<uint16_t>(-(states[i] >> (bits - 1)));
+      const auto lower = static_cast<int16_t>(is_odd ? candidate[kChunkSize + i] : candidate[i]);
+      const auto upper = static_cast<int16_t>(is_odd ? candidate[3 * kChunkSize + i] : candidate[2 * kChunkSize + i]);
+      symbols[step * kLanes + i] = is_upper ? upper : lower;
+      quantisers[step * kLanes + i] = static_cast<uint8_t>(is_upper & 1);
+      states[i] = static_cast<uint16_t>((states[i] * 2 & mask) ^ (is_odd & of_odd) ^ (is_upper & of_upper));
     }
   }
 }
@@ -154,12 +170,10 @@ constexpr int RoundedUp(int value, int unit) { return (value + unit - 1) / unit 
 }  // namespace
 
 TrellisCode::TrellisCode(int bits) : next_(size_t{2} << bits), before_(size_t{2} << bits) {
-  const auto [h0, h1] = kPolynomials[bits - kLeastTrellisBits];
   const uint32_t states = 1u << bits;
   for (uint32_t state = 0; state < states; ++state) {
     for (uint32_t parity = 0; parity < 2; ++parity) {
-      const uint32_t fed_back = state ^ (parity != 0 ? h1 : 0) ^ ((state & 1) != 0 ? h0 : 0);
-      const uint32_t next = (fed_back % states) >> 1 | (state & 1) << (bits - 1);
+      const uint32_t next = TrellisNext(bits, state, parity);
       next_[2 * state + parity] = static_cast<uint8_t>(next);
       before_[2 * next + parity] = static_cast<uint8_t>(state);
     }
@@ -167,17 +181,14 @@ TrellisCode::TrellisCode(int bits) : next_(size_t{2} << bits), before_(size_t{2}
 }
 
 TrellisSearch::TrellisSearch(int bits, std::vector<float> cost, double weight, double at_sides)
-    : code_(bits),
+    : bits_(bits),
+      code_(bits),
+      order_(bits),
+      step_(FastestTrellisStep(bits)),
       costs_(2 * kTables * kCostRow),
-      at_sides_(at_sides),
-      branches_(kChunk * 4 * kLanes),
-      from_(2 * code_.states()),
-      back_(2 * code_.states()) {
-  for (uint32_t i = 0; i < from_.size(); ++i) {
-    const uint32_t before = code_.Before(i / 2, i % 2);
-    from_[i] = static_cast<uint16_t>(before * sizeof(Shorts));
-    back_[i] = static_cast<uint16_t>((2 * TrellisCode::Quantiser(before) + i % 2) << 8 | before);
-  }
+      at_sides_(at_sides) {
+  const auto states = static_cast<uint32_t>(code_.states());
+  flips_ = {static_cast<uint16_t>(code_.Before(0, 1)), static_cast<uint16_t>(code_.Before(states / 2, 0))};
   for (int row = 0; row < 2 * kTables; ++row) {
     const auto units = [&](int magnitude) {
       const float bits_of_it = std::min(cost[row * (kLargest + 1) + std::min(magnitude, kLargest)], 2047.0f);
@@ -188,7 +199,7 @@ TrellisSearch::TrellisSearch(int bits, std::vector<float> cost, double weight, d
   SetWeight(weight);
 }
 
-void TrellisSearch::Run(const float* exact, const uint8_t* table, size_t count, uint32_t* state, int32_t* symbols) {
+void TrellisSearch::Run(const float* exact, uint8_t* table, size_t count, uint32_t* state, int16_t* symbols) {
   for (size_t done = 0; done < count;) {
     done += RunBlock(exact + done, table + done, count - done, state, symbols + done);
   }
@@ -196,98 +207,124 @@ void TrellisSearch::Run(const float* exact, const uint8_t* table, size_t count, 
 
 uint64_t TrellisSearch::Memory(int bits) {
   constexpr uint64_t kCosts = uint64_t{2} * kTables * kCostRow * sizeof(uint32_t);
-  return uint64_t{kMostSteps} * kLanes * sizeof(int16_t) * ((uint64_t{1} << bits) / 16 + 4) + kCosts;
+  constexpr uint64_t kOfLane = 5 * sizeof(int16_t) + sizeof(uint8_t);  // candidates, the one of them, its quantiser
+  return uint64_t{kMostSteps} * (kLanes * kOfLane + (sizeof(uint16_t) << bits)) + kCosts;
+}
+
+/// Costs and symbols of the branches of a chunk, whose first residual in lane 0 is number `first`, in the next lane
+/// `of_lane` later.
+void TrellisSearch::MakeBranches(const float* exact, const uint8_t* table, size_t count, int64_t first, int of_lane,
+                                 int16_t* branches, int16_t* candidates) const {
+  const auto known = static_cast<int64_t>(count);
+  const auto for_lanes_with_unknown = [&](const auto& work) {
+    for (int lane = 0; lane < kLanes; ++lane) {
+      const int64_t begin = first + int64_t{lane} * of_lane;
+      if (begin >= 0 && begin + kChunk <= known) continue;
+      for (int i = 0; i < kChunk; ++i) {
+        if (begin + i < 0 || begin + i >= known) work(i * kLanes + lane, lane, i);
+      }
+    }
+  };
+  float exact_of_lanes[kChunkSize], cost[4][kChunkSize];
+  int32_t mark_of_lanes[kChunkSize], symbol[4][kChunkSize];
+  int32_t nearest[kChunkSize], costs_at[kChunkSize];
+  uint32_t below[kChunkSize], above[kChunkSize];
+  for (int lane = 0; lane < kLanes; ++lane) {
+    const int64_t begin = first + int64_t{lane} * of_lane;
+    const int from = static_cast<int>(std::clamp<int64_t>(-begin, 0, kChunk));
+    const int to = static_cast<int>(std::clamp<int64_t>(known - begin, from, kChunk));
+    for (int i = from; i < to; ++i) {
+      exact_of_lanes[i * kLanes + lane] = exact[begin + i];
+      mark_of_lanes[i * kLanes + lane] = table[begin + i];
+    }
+  }
+  for_lanes_with_unknown([&](int at, int, int) { exact_of_lanes[at] = 0, mark_of_lanes[at] = 0; });
+  for (int q = 0; q < 2; ++q) {
+    Nearest(exact_of_lanes, mark_of_lanes, kChunkSize, q, nearest, costs_at);
+    LookUp(costs_.data(), costs_at, kChunkSize, below, above);
+    Branches(exact_of_lanes, mark_of_lanes, nearest, below, above, kChunkSize, weight_, weight_at_sides_, q,
+             cost[2 * q], cost[2 * q + 1], symbol[2 * q], symbol[2 * q + 1]);
+  }
+  Limit(exact_of_lanes, cost, symbol, branches, candidates);
+  // Nothing is behind the end, or before the beginning: any way is free.
+  for_lanes_with_unknown([&](int, int lane, int i) {
+    for (int b = 0; b < 4; ++b) branches[b * kChunkSize + i * kLanes + lane] = 0;
+  });
 }
 
 /// Returns the number of symbols that are decided.
-size_t TrellisSearch::RunBlock(const float* exact, const uint8_t* table, size_t count, uint32_t* state,
-                               int32_t* symbols) {
-  const auto states = static_cast<uint32_t>(code_.states());
+size_t TrellisSearch::RunBlock(const float* exact, uint8_t* table, size_t count, uint32_t* state, int16_t* symbols) {
+  const int states = code_.states();
   const int of_lane = RoundedUp(
       static_cast<int>(std::clamp<size_t>((count + kLanes - 1) / kLanes, kLeastOfLane, kMostOfLane)), kRenewed);
   const int beside = RoundedUp(std::min(of_lane / 4, kMostBeside), kChunk);
-  const int steps = of_lane + 2 * beside, words = static_cast<int>(states) / 16;
-  const auto known = static_cast<int64_t>(count);
-  if (candidates_.size() < static_cast<size_t>(steps) * 4 * kLanes) candidates_.resize(steps * 4 * kLanes);
-  if (odd_.size() < static_cast<size_t>(steps) * words * kLanes) odd_.resize(steps * words * kLanes);
-  Shorts metrics[2][1 << kMostTrellisBits];
-  for (uint32_t s = 0; s < states; ++s) metrics[0][s] = Shorts{};
-  float exact_of_lanes[kChunk * kLanes], cost[4][kChunk * kLanes];
-  int32_t mark_of_lanes[kChunk * kLanes], symbol[4][kChunk * kLanes];
+  const int steps = RoundedUp(of_lane + 2 * beside, kChunk);
+  int16_t* candidates = candidates_.Reserve(static_cast<size_t>(steps) * 4 * kLanes);
+  uint16_t* odd = odd_.Reserve(static_cast<size_t>(steps) * states);
+  alignas(64) TrellisCosts metrics[2][1 << kMostTrellisBits];
+  for (int s = 0; s < states; ++s) metrics[0][s] = TrellisCosts{};
+  int16_t branches[4 * kChunkSize];
   for (int at = 0; at < steps;) {
     // The first lane begins where its state is known.
     if (at == beside) {
-      for (uint32_t s = 0; s < states; ++s) metrics[0][s][0] = s == *state ? 0 : kUnreached;
+      for (int s = 0; s < states; ++s) metrics[0][s][0] = kUnreached;
+      metrics[0][order_.Place(*state)][0] = 0;
     }
-    const int n = std::min(kChunk, steps - at);
-    for (int lane = 0; lane < kLanes; ++lane) {
-      const int64_t first = int64_t{lane} * of_lane - beside + at;
-      const bool all = first >= 0 && first + n <= known;
-      for (int i = 0; i < n; ++i) {
-        const bool inside = all || (first + i >= 0 && first + i < known);
-        exact_of_lanes[i * kLanes + lane] = inside ? exact[first + i] : 0.0f;
-        mark_of_lanes[i * kLanes + lane] = inside ? table[first + i] : 0;
-      }
+    MakeBranches(exact, table, count, at - beside, of_lane, branches, candidates + CandidateOf(at, 0));
+    for (int i = 0; i < kChunk; ++i, ++at) {
+      step_(branches + i * kLanes, metrics[i % 2], metrics[1 - i % 2], odd + static_cast<size_t>(at) * states);
+      if (i % kRenewed == kRenewed - 1) Renew(states, metrics[1 - i % 2]);
     }
-    for (int q = 0; q < 2; ++q) {
-      Branches(exact_of_lanes, mark_of_lanes, n * kLanes, costs_.data() + q * kTables * kCostRow, weight_,
-               weight_at_sides_, q, cost[2 * q], cost[2 * q + 1], symbol[2 * q], symbol[2 * q + 1]);
-    }
-    Limit(exact_of_lanes, n, cost, symbol, branches_.data(), candidates_.data() + at * 4 * kLanes);
-    // Nothing is behind the end, or before the beginning: any way is free.
-    for (int lane = 0; lane < kLanes; ++lane) {
-      const int64_t first = int64_t{lane} * of_lane - beside + at;
-      if (first >= 0 && first + n <= known) continue;
-      for (int i = 0; i < n; ++i) {
-        if (first + i >= 0 && first + i < known) continue;
-        for (int b = 0; b < 4; ++b) branches_[(i * 4 + b) * kLanes + lane] = 0;
-      }
-    }
-    Forward(states, from_.data(), n, branches_.data(), metrics[0], metrics[1], odd_.data() + at * words * kLanes);
-    at += n;
   }
 
   // Back from the best states, all lanes side by side.
   const int end = beside + of_lane;
   const size_t decided = std::min<size_t>(count, static_cast<size_t>(of_lane) * kLanes);
   const int last = static_cast<int>((decided - 1) / of_lane);
-  uint32_t now[kLanes], at_begin[kLanes], at_end[kLanes];
-  int end_of_lane[kLanes];
+  const int end_of_last = beside + static_cast<int>(decided) - last * of_lane;
+  int16_t* chosen = chosen_.Reserve(static_cast<size_t>(steps) * kLanes);
+  uint8_t* quantisers = quantisers_.Reserve(static_cast<size_t>(steps) * kLanes);
+  uint16_t now[kLanes], at_begin[kLanes], at_end[kLanes];
   for (int lane = 0; lane < kLanes; ++lane) {
     now[lane] = 0;
-    for (uint32_t s = 1; s < states; ++s) {
-      if (metrics[0][s][lane] < metrics[0][now[lane]][lane]) now[lane] = s;
+    int16_t least = metrics[0][order_.Place(0)][lane];
+    for (int s = 1; s < states; ++s) {
+      const int16_t cost = metrics[0][order_.Place(static_cast<uint32_t>(s))][lane];
+      if (cost < least) least = cost, now[lane] = static_cast<uint16_t>(s);
     }
-    end_of_lane[lane] = lane < last ? end : lane > last ? beside : beside + static_cast<int>(decided) - last * of_lane;
   }
-  const uint16_t *const odd = odd_.data(), *const back = back_.data();
-  const int16_t* const candidates = candidates_.data();
-  const auto step_back = [=](int step, int lane, uint32_t t) -> uint32_t {
-    return back[2 * t + (odd[(step * words + static_cast<int>(t >> 4)) * kLanes + lane] >> (t & 15) & 1)];
+  const auto back = [&](int from, int to) {
+    Backward(bits_, flips_.data(), order_, to, from, odd, candidates, now, chosen, quantisers);
   };
-  for (int step = steps; step-- > end;) {
-    for (int lane = 0; lane < kLanes; ++lane) now[lane] = step_back(step, lane, now[lane]) & 0xff;
-  }
+  back(steps, end);
   std::copy_n(now, kLanes, at_end);
-  const auto decide = [&, symbols](int step, int lane, uint32_t t) -> uint32_t {
-    const uint32_t before = step_back(step, lane, t);
-    if (step < end_of_lane[lane]) {
-      symbols[static_cast<size_t>(lane) * of_lane + (step - beside)] =
-          candidates[(step * 4 + static_cast<int>(before >> 8)) * kLanes + lane];
-    }
-    if (lane == last && step + 1 == end_of_lane[lane]) *state = t;
-    return before & 0xff;
-  };
-  for (int step = end; step-- > beside;) {
-    for (int lane = 0; lane < kLanes; ++lane) now[lane] = decide(step, lane, now[lane]);
-  }
+  back(end, end_of_last);
+  *state = now[last];
+  back(end_of_last, beside);
   std::copy_n(now, kLanes, at_begin);
   // Where a lane did not foresee where the next one begins, it ends there after all.
   for (int lane = last; lane-- > 0;) {
     if (at_end[lane] == at_begin[lane + 1]) continue;
     uint32_t t = at_begin[lane + 1];
-    for (int step = end; step-- > beside;) t = decide(step, lane, t);
-    at_begin[lane] = t;
+    for (int step = end; step-- > beside;) {
+      const uint32_t parity = odd[static_cast<size_t>(step) * states + order_.Place(t)] >> lane & 1;
+      const uint32_t before = code_.Before(t, parity);
+      const int quantiser = TrellisCode::Quantiser(before), branch = 2 * quantiser + static_cast<int>(parity);
+      chosen[step * kLanes + lane] = candidates[CandidateOf(step, branch) + lane];
+      quantisers[step * kLanes + lane] = static_cast<uint8_t>(quantiser);
+      t = before;
+    }
+    at_begin[lane] = static_cast<uint16_t>(t);
+  }
+  for (int lane = 0; lane <= last; ++lane) {
+    const int16_t* of_symbols = chosen + beside * kLanes + lane;
+    const uint8_t* of_quantisers = quantisers + beside * kLanes + lane;
+    const size_t first = static_cast<size_t>(lane) * of_lane;
+    const int number = lane < last ? of_lane : end_of_last - beside;
+    for (int i = 0; i < number; ++i) {
+      symbols[first + i] = of_symbols[i * kLanes];
+      table[first + i] = static_cast<uint8_t>(of_quantisers[i * kLanes] * kTables + table[first + i] % kTables);
+    }
   }
   return decided;
 }

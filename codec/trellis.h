@@ -14,13 +14,16 @@
 //
 // FORMAT.md, "Dependent quantisation". No dependencies, as training uses it, too.
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <vector>
 
+#include "codec/scratch.h"
+#include "codec/trellis_step.h"
+
 namespace lichen {
 
-constexpr int kLeastTrellisBits = 4, kMostTrellisBits = 8;
 /// Sixteenths of a quantisation step from one level to the next.
 constexpr int32_t kLevelSixteenths = 12;
 
@@ -37,9 +40,7 @@ inline int32_t NearestSymbol(int quantiser, float exact) {
   return exact < 0 ? -symbol : symbol;
 }
 
-/// The machine of 2^bits states: the systematic feedback encoder of Ungerboeck's code for amplitude modulation
-/// ("Channel Coding with Multilevel/Phase Signals", 1982, table I). REQUIRES: kLeastTrellisBits <= bits <=
-/// kMostTrellisBits
+/// The machine of 2^bits states. REQUIRES: kLeastTrellisBits <= bits <= kMostTrellisBits
 class TrellisCode {
  public:
   explicit TrellisCode(int bits);
@@ -79,9 +80,11 @@ class TrellisSearch {
     weight_at_sides_ = static_cast<float>(weight * at_sides_);
   }
 
-  /// exact: in quantisation steps, finite; table: of each, less than kTables, perhaps with kAtSide; state: before the
-  /// first, becomes that after the last. Sets symbols[count].
-  void Run(const float* exact, const uint8_t* table, size_t count, uint32_t* state, int32_t* symbols);
+  /// exact     [count], in quantisation steps, finite
+  /// table     of each, less than kTables, perhaps with kAtSide; becomes its quantiser * kTables + table
+  /// state     before the first, becomes that after the last
+  /// symbols   [count], what is found
+  void Run(const float* exact, uint8_t* table, size_t count, uint32_t* state, int16_t* symbols);
 
   const TrellisCode& code() const { return code_; }
 
@@ -89,19 +92,25 @@ class TrellisSearch {
   static uint64_t Memory(int bits);
 
  private:
-  size_t RunBlock(const float* exact, const uint8_t* table, size_t count, uint32_t* state, int32_t* symbols);
+  size_t RunBlock(const float* exact, uint8_t* table, size_t count, uint32_t* state, int16_t* symbols);
+  void MakeBranches(const float* exact, const uint8_t* table, size_t count, int64_t first, int of_lane,
+                    int16_t* branches, int16_t* candidates) const;
 
+  int bits_;
   TrellisCode code_;
+  TrellisOrder order_;
+  TrellisStep step_;
   // [quantiser][table][kLargest + 3]: cost of a magnitude and, in the lower half, of the one below.
   std::vector<uint32_t> costs_;
   double at_sides_;
   float weight_ = 0, weight_at_sides_ = 0;
-  // Costs [step of a chunk][quantiser, parity][lane] and symbols [step][quantiser, parity][lane] of the branches.
-  std::vector<int16_t> branches_, candidates_;
-  // [step][states / 16][lane], a bit a state: whether the best way to it has an odd symbol last.
-  std::vector<uint16_t> odd_;
-  // The state before, for the ways there and back: [state][parity of the last symbol].
-  std::vector<uint16_t> from_, back_;
+  // The state before is twice the state, without the bit that is too many, with these bits the other way: after an odd
+  // symbol, and in the upper half of the states.
+  std::array<uint16_t, 2> flips_{};
+  Scratch<int16_t> candidates_;  // [step][quantiser, parity][lane]: symbols of the branches
+  Scratch<uint16_t> odd_;        // [step][state], a bit a lane: whether the best way to it has an odd symbol last
+  Scratch<int16_t> chosen_;      // [step][lane]: symbols
+  Scratch<uint8_t> quantisers_;  // [step][lane]: theirs
 };
 
 }  // namespace lichen

@@ -8,8 +8,16 @@
 // being vectorised. Nor are functions of other options put in line, std::min and std::max of floats among them: limits
 // are written out.
 //
+// LICHEN_NOT_VECTORISED: for loops that load from tables, which vectors would be put together from piece by piece.
+//
 // LICHEN_VECTORISED_FINITE: for loops that may leave it open what becomes of what is no number and of the sign of 0,
 // and see nothing infinite but to limit it. Limits of floats then take an instruction each, in place of comparisons.
+
+#if defined(__GNUC__) && !defined(__clang__)
+#define LICHEN_NOT_VECTORISED __attribute__((optimize("no-tree-vectorize")))
+#else
+#define LICHEN_NOT_VECTORISED
+#endif
 
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__)
 #define LICHEN_VECTORISED                                                      \

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
+#include <cstring>
 #include <limits>
 #include <random>
 
@@ -54,7 +55,7 @@ double CostOf(int quantiser, float exact, uint8_t table, int32_t symbol) {
                                         std::min(std::abs(symbol), TrellisSearch::kLargest)];
 }
 
-double CostOf(const TrellisCode& code, const Sequence& sequence, uint32_t state, const std::vector<int32_t>& symbols) {
+double CostOf(const TrellisCode& code, const Sequence& sequence, uint32_t state, const std::vector<int16_t>& symbols) {
   double cost = 0;
   for (size_t i = 0; i < symbols.size(); ++i) {
     cost += CostOf(TrellisCode::Quantiser(state), sequence.exact[i], sequence.table[i], symbols[i]);
@@ -82,6 +83,22 @@ double LeastCost(const TrellisCode& code, const Sequence& sequence, uint32_t sta
     costs = next;
   }
   return *std::min_element(costs.begin(), costs.end());
+}
+
+/// What a search finds; the quantisers that it tells are those of the states.
+std::vector<int16_t> Search(TrellisSearch& search, const Sequence& sequence, uint32_t* state) {
+  std::vector<int16_t> symbols(sequence.exact.size());
+  std::vector<uint8_t> table = sequence.table;
+  uint32_t follows = *state;
+  search.Run(sequence.exact.data(), table.data(), symbols.size(), state, symbols.data());
+  for (size_t i = 0; i < symbols.size(); ++i) {
+    const int expected =
+        TrellisCode::Quantiser(follows) * TrellisSearch::kTables + sequence.table[i] % TrellisSearch::kTables;
+    EXPECT_EQ(table[i], expected) << i;
+    follows = search.code().Next(follows, symbols[i]);
+  }
+  EXPECT_EQ(*state, follows);
+  return symbols;
 }
 
 class TrellisTest : public testing::TestWithParam<int> {};
@@ -146,15 +163,11 @@ TEST_P(TrellisTest, FindsTheBestOfAllPaths) {
   for (const size_t count : {1u, 2u, 7u, 250u}) {
     for (const uint32_t begin : {0u, 5u}) {
       const Sequence sequence = RandomSequence(count, static_cast<uint32_t>(count) + begin);
-      std::vector<int32_t> symbols(count);
       uint32_t state = begin;
-      search.Run(sequence.exact.data(), sequence.table.data(), count, &state, symbols.data());
+      const std::vector<int16_t> symbols = Search(search, sequence, &state);
       const double least = LeastCost(search.code(), sequence, begin);
       // Costs are rounded to 1/32 of a bit.
       EXPECT_NEAR(CostOf(search.code(), sequence, begin, symbols), least, 1e-4 * least + 0.1) << count << " " << begin;
-      uint32_t follows = begin;
-      for (const int32_t symbol : symbols) follows = search.code().Next(follows, symbol);
-      EXPECT_EQ(state, follows);
     }
   }
 }
@@ -165,15 +178,11 @@ TEST_P(TrellisTest, LongSequencesAreSearchedInPartsAtLittleLoss) {
   for (const size_t count : {257u, 600u, 20000u, 140001u}) {
     if (count > 20000 && GetParam() != 5) continue;  // the other search takes its time
     const Sequence sequence = RandomSequence(count, 3);
-    std::vector<int32_t> symbols(count);
     uint32_t state = 3;
-    search.Run(sequence.exact.data(), sequence.table.data(), count, &state, symbols.data());
+    const std::vector<int16_t> symbols = Search(search, sequence, &state);
     const double least = LeastCost(search.code(), sequence, 3), cost = CostOf(search.code(), sequence, 3, symbols);
     EXPECT_GE(cost, least * (1 - 1e-5));
     EXPECT_LE(cost, least * (count < 20000 ? 1.003 : 1.0005)) << count;
-    uint32_t follows = 3;
-    for (const int32_t symbol : symbols) follows = search.code().Next(follows, symbol);
-    EXPECT_EQ(state, follows) << count;
   }
 }
 
@@ -184,35 +193,76 @@ TEST_P(TrellisTest, LanesThatMeetLateCostLittle) {
   for (size_t i = 0; i < sequence.exact.size(); ++i) {
     if (i % 40 != 0) sequence.exact[i] = 0, sequence.table[i] = 0;
   }
-  std::vector<int32_t> symbols(sequence.exact.size());
   uint32_t state = 0;
-  search.Run(sequence.exact.data(), sequence.table.data(), symbols.size(), &state, symbols.data());
+  const std::vector<int16_t> symbols = Search(search, sequence, &state);
   EXPECT_LE(CostOf(search.code(), sequence, 0, symbols), 1.005 * LeastCost(search.code(), sequence, 0));
 }
 
 TEST_P(TrellisTest, MoreStatesCostLess) {
   if (GetParam() == kLeastTrellisBits) return;
   const Sequence sequence = RandomSequence(20000, 4);
-  std::vector<int32_t> symbols(sequence.exact.size());
   double costs[2];
   for (int less = 0; less < 2; ++less) {
     TrellisSearch search(GetParam() - less, Costs(), kWeight, kAtSides);
     uint32_t state = 0;
-    search.Run(sequence.exact.data(), sequence.table.data(), symbols.size(), &state, symbols.data());
-    costs[less] = CostOf(search.code(), sequence, 0, symbols);
+    costs[less] = CostOf(search.code(), sequence, 0, Search(search, sequence, &state));
   }
   EXPECT_LT(costs[0], costs[1]);
 }
 
 INSTANTIATE_TEST_SUITE_P(Bits, TrellisTest, testing::Range(kLeastTrellisBits, kMostTrellisBits + 1));
 
+/// What the step for any processor makes of random costs, the ones for some processors make, too.
+template <int bits>
+void ExpectStepsAgree() {
+  struct Costs {
+    alignas(64) TrellisCosts of_states[1 << bits];
+  } before, expected{}, found{};
+  std::mt19937 random(bits);
+  const auto draw = [&](uint32_t most) { return static_cast<int16_t>(random() % most); };
+  std::vector<int16_t> branches(4 * kTrellisRow);
+  for (int16_t& cost : branches) cost = draw(50);
+  for (TrellisCosts& costs : before.of_states) {
+    for (int lane = 0; lane < kTrellisLanes; ++lane) costs[lane] = draw(40);  // many are equal
+  }
+  std::vector<uint16_t> expected_odd(1 << bits), odd(1 << bits);
+  trellis_step::Plain<bits>(branches.data(), before.of_states, expected.of_states, expected_odd.data());
+  const TrellisCode code(bits);
+  for (uint32_t state = 0; state < 1u << bits; ++state) {
+    const TrellisOrder order(bits);
+    const auto cost = [&](uint32_t parity) {
+      const uint32_t from = code.Before(state, parity);
+      const int branch = 2 * TrellisCode::Quantiser(from) + static_cast<int>(parity);
+      return before.of_states[order.Place(from)][0] + branches[branch * kTrellisRow];
+    };
+    EXPECT_EQ(expected.of_states[order.Place(state)][0], std::min(cost(0), cost(1))) << state;
+    EXPECT_EQ(expected_odd[order.Place(state)] & 1, cost(1) < cost(0) ? 1 : 0) << state;
+  }
+  const auto expect_same = [&](TrellisStep step) {
+    std::memset(&found, 0, sizeof(found));
+    step(branches.data(), before.of_states, found.of_states, odd.data());
+    EXPECT_EQ(std::memcmp(&found, &expected, sizeof(found)), 0);
+    EXPECT_EQ(odd, expected_odd);
+  };
+#if defined(__x86_64__)
+  if (__builtin_cpu_supports("avx2")) expect_same(trellis_step::Avx2<bits>);
+#endif
+  expect_same(FastestTrellisStep(bits));
+}
+
+TEST(TrellisStepTest, IsTheSameOnAllProcessors) {
+  ExpectStepsAgree<4>();
+  ExpectStepsAgree<5>();
+  ExpectStepsAgree<6>();
+  ExpectStepsAgree<7>();
+  ExpectStepsAgree<8>();
+}
+
 TEST(TrellisSearchTest, LargeValuesKeepTheirSignAndSize) {
   TrellisSearch search(6, Costs(), kWeight, 1);
   const std::vector<float> exact = {16384, -16384, 700.2f, -0.01f, 0, -90.5f, 1e-30f};
-  const std::vector<uint8_t> table(exact.size(), 63);
-  std::vector<int32_t> symbols(exact.size());
   uint32_t state = 0;
-  search.Run(exact.data(), table.data(), exact.size(), &state, symbols.data());
+  const std::vector<int16_t> symbols = Search(search, {exact, std::vector<uint8_t>(exact.size(), 63)}, &state);
   state = 0;
   for (size_t i = 0; i < exact.size(); ++i) {
     EXPECT_NEAR(LevelOf(TrellisCode::Quantiser(state), symbols[i]) * 0.75, exact[i], 2) << i;

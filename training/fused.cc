@@ -166,18 +166,13 @@ inline float Tail(float x) {
 
 constexpr float kLevel = lichen::kLevelSixteenths / 16.0f;  // from one level to the next, in steps
 
-/// symbols, quantisers [count]: of what is coded. As ../training/trellis.py
-void Quantise(const float* exact, const uint8_t* table, size_t count, const float* cost, double weight, int bits,
-              int32_t* symbols, int32_t* quantisers) {
+/// Symbols [count] of what is coded, and what TrellisSearch makes of `table`. As ../training/trellis.py
+void Quantise(const float* exact, uint8_t* table, size_t count, const float* cost, double weight, int bits,
+              int16_t* symbols) {
   constexpr size_t kCosts = size_t{2} * lichen::TrellisSearch::kTables * (lichen::TrellisSearch::kLargest + 1);
   lichen::TrellisSearch search(bits, std::vector<float>(cost, cost + kCosts), weight, 1);
   uint32_t state = 0;
   search.Run(exact, table, count, &state, symbols);
-  state = 0;
-  for (size_t i = 0; i < count; ++i) {
-    quantisers[i] = lichen::TrellisCode::Quantiser(state);
-    state = search.code().Next(state, symbols[i]);
-  }
 }
 
 /// Within what can be coded; 0 where it is not finite, which -ffast-math does not let comparisons find out.
@@ -208,10 +203,10 @@ void QuantiseSample(const Latents& at, int64_t sample, const float* indices, con
       }
     }
   }
-  std::vector<int32_t> symbols(coded.size()), quantisers(coded.size());
-  Quantise(exact.data(), table.data(), coded.size(), cost, weight, bits, symbols.data(), quantisers.data());
+  std::vector<int16_t> symbols(coded.size());
+  Quantise(exact.data(), table.data(), coded.size(), cost, weight, bits, symbols.data());
   for (size_t i = 0; i < coded.size(); ++i) {
-    residuals[coded[i]] = kLevel * static_cast<float>(lichen::LevelOf(quantisers[i], symbols[i]));
+    residuals[coded[i]] = kLevel * static_cast<float>(lichen::LevelOf(table[i] / lichen::TrellisSearch::kTables, symbols[i]));
   }
 }
 
@@ -222,7 +217,11 @@ extern "C" {
 /// For trellis.py.
 void lichen_trellis(const float* exact, const uint8_t* table, int64_t count, const float* cost, double weight, int bits,
                     int32_t* symbols, int32_t* quantisers) {
-  Quantise(exact, table, static_cast<size_t>(count), cost, weight, bits, symbols, quantisers);
+  std::vector<uint8_t> tables(table, table + count);
+  std::vector<int16_t> found(tables.size());
+  Quantise(exact, tables.data(), tables.size(), cost, weight, bits, found.data());
+  std::copy(found.begin(), found.end(), symbols);
+  for (int64_t i = 0; i < count; ++i) quantisers[i] = tables[i] / lichen::TrellisSearch::kTables;
 }
 
 /// RoundActivations of model.py. x is bfloat16 where `halves`, as is its gradient
