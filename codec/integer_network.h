@@ -11,12 +11,12 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <vector>
 
 #include "codec/model_data.h"
 #include "codec/scratch.h"
+#include "codec/work_sharing.h"
 
 namespace lichen {
 
@@ -27,21 +27,6 @@ class IntegerAccumulator {
   /// src: [h][w][in], 0..127; acc: [end - begin][w][out], of rows `begin` to `end`. lane: one of those that it was made
   /// for; calls at the same time have different ones
   virtual void Run(const uint8_t* src, int h, int w, int begin, int end, int lane, int32_t* acc) = 0;
-};
-
-/// How work is shared out. This file knows no threads.
-struct Sharing {
-  using Work = std::function<void(int lane, int i)>;
-
-  int lanes = 1;
-  /// Calls work(lane, i) for i in 0..count-1, several at once, in different lanes; empty: one after the other in lane
-  /// 0.
-  std::function<void(int count, const Work& work)> share{};
-
-  void ForEach(int count, const Work& work) const {
-    if (share) return share(count, work);
-    for (int i = 0; i < count; ++i) work(0, i);
-  }
 };
 
 enum class IntegerEngine { kPlain, kFast };

@@ -180,11 +180,12 @@ TrellisCode::TrellisCode(int bits) : next_(size_t{2} << bits), before_(size_t{2}
   }
 }
 
-TrellisSearch::TrellisSearch(int bits, std::vector<float> cost, double weight, double at_sides)
+TrellisSearch::TrellisSearch(int bits, std::vector<float> cost, double weight, double at_sides, Sharing sharing)
     : bits_(bits),
       code_(bits),
       order_(bits),
       step_(FastestTrellisStep(bits)),
+      sharing_(std::move(sharing)),
       costs_(2 * kTables * kCostRow),
       at_sides_(at_sides) {
   const auto states = static_cast<uint32_t>(code_.states());
@@ -200,28 +201,48 @@ TrellisSearch::TrellisSearch(int bits, std::vector<float> cost, double weight, d
 }
 
 void TrellisSearch::Run(const float* exact, uint8_t* table, size_t count, uint32_t* state, int16_t* symbols) {
-  for (size_t done = 0; done < count;) {
-    done += RunBlock(exact + done, table + done, count - done, state, symbols + done);
+  Rest rest = {exact, table, static_cast<int64_t>(count)};
+  while (rest.count > 0) {
+    const Block block = BlockOf(rest.count);
+    const int parts = block.lanes / kLanes;
+    sharing_.ForEach(parts, [&](int, int i) { Search(rest, block, i, *state, parts_[i]); });
+    Join(block);
+    sharing_.ForEach(parts, [&](int, int i) { Write(rest, block, i, parts_[i], symbols); });
+    *state = parts_[block.last / kLanes].last_state;
+    rest = {rest.exact + block.decided, rest.table + block.decided, rest.count - block.decided};
+    symbols += block.decided;
   }
 }
 
 uint64_t TrellisSearch::Memory(int bits) {
   constexpr uint64_t kCosts = uint64_t{2} * kTables * kCostRow * sizeof(uint32_t);
   constexpr uint64_t kOfLane = 5 * sizeof(int16_t) + sizeof(uint8_t);  // candidates, the one of them, its quantiser
-  return uint64_t{kMostSteps} * (kLanes * kOfLane + (sizeof(uint16_t) << bits)) + kCosts;
+  return 2 * uint64_t{kMostSteps} * (kLanes * kOfLane + (sizeof(uint16_t) << bits)) + kCosts;
+}
+
+TrellisSearch::Block TrellisSearch::BlockOf(int64_t count) {
+  Block block{};
+  block.lanes = count > kLanes * kMostOfLane ? 2 * kLanes : kLanes;
+  const int64_t share = (count + block.lanes - 1) / block.lanes;
+  block.of_lane = RoundedUp(static_cast<int>(std::clamp<int64_t>(share, kLeastOfLane, kMostOfLane)), kRenewed);
+  block.beside = RoundedUp(std::min(block.of_lane / 4, kMostBeside), kChunk);
+  block.steps = RoundedUp(block.of_lane + 2 * block.beside, kChunk);
+  block.decided = std::min<int64_t>(count, int64_t{block.of_lane} * block.lanes);
+  block.last = static_cast<int>((block.decided - 1) / block.of_lane);
+  block.end_of_last = block.beside + static_cast<int>(block.decided - int64_t{block.last} * block.of_lane);
+  return block;
 }
 
 /// Costs and symbols of the branches of a chunk, whose first residual in lane 0 is number `first`, in the next lane
 /// `of_lane` later.
-void TrellisSearch::MakeBranches(const float* exact, const uint8_t* table, size_t count, int64_t first, int of_lane,
-                                 int16_t* branches, int16_t* candidates) const {
-  const auto known = static_cast<int64_t>(count);
+void TrellisSearch::MakeBranches(const Rest& rest, int64_t first, int of_lane, int16_t* branches,
+                                 int16_t* candidates) const {
   const auto for_lanes_with_unknown = [&](const auto& work) {
     for (int lane = 0; lane < kLanes; ++lane) {
       const int64_t begin = first + int64_t{lane} * of_lane;
-      if (begin >= 0 && begin + kChunk <= known) continue;
+      if (begin >= 0 && begin + kChunk <= rest.count) continue;
       for (int i = 0; i < kChunk; ++i) {
-        if (begin + i < 0 || begin + i >= known) work(i * kLanes + lane, lane, i);
+        if (begin + i < 0 || begin + i >= rest.count) work(i * kLanes + lane);
       }
     }
   };
@@ -232,13 +253,13 @@ void TrellisSearch::MakeBranches(const float* exact, const uint8_t* table, size_
   for (int lane = 0; lane < kLanes; ++lane) {
     const int64_t begin = first + int64_t{lane} * of_lane;
     const int from = static_cast<int>(std::clamp<int64_t>(-begin, 0, kChunk));
-    const int to = static_cast<int>(std::clamp<int64_t>(known - begin, from, kChunk));
+    const int to = static_cast<int>(std::clamp<int64_t>(rest.count - begin, from, kChunk));
     for (int i = from; i < to; ++i) {
-      exact_of_lanes[i * kLanes + lane] = exact[begin + i];
-      mark_of_lanes[i * kLanes + lane] = table[begin + i];
+      exact_of_lanes[i * kLanes + lane] = rest.exact[begin + i];
+      mark_of_lanes[i * kLanes + lane] = rest.table[begin + i];
     }
   }
-  for_lanes_with_unknown([&](int at, int, int) { exact_of_lanes[at] = 0, mark_of_lanes[at] = 0; });
+  for_lanes_with_unknown([&](int i) { exact_of_lanes[i] = 0, mark_of_lanes[i] = 0; });
   for (int q = 0; q < 2; ++q) {
     Nearest(exact_of_lanes, mark_of_lanes, kChunkSize, q, nearest, costs_at);
     LookUp(costs_.data(), costs_at, kChunkSize, below, above);
@@ -247,86 +268,90 @@ void TrellisSearch::MakeBranches(const float* exact, const uint8_t* table, size_
   }
   Limit(exact_of_lanes, cost, symbol, branches, candidates);
   // Nothing is behind the end, or before the beginning: any way is free.
-  for_lanes_with_unknown([&](int, int lane, int i) {
-    for (int b = 0; b < 4; ++b) branches[b * kChunkSize + i * kLanes + lane] = 0;
+  for_lanes_with_unknown([&](int i) {
+    for (int b = 0; b < 4; ++b) branches[b * kChunkSize + i] = 0;
   });
 }
 
-/// Returns the number of symbols that are decided.
-size_t TrellisSearch::RunBlock(const float* exact, uint8_t* table, size_t count, uint32_t* state, int16_t* symbols) {
+/// The best ways of part `number` of a block, before which the machine is in `first_state`.
+void TrellisSearch::Search(const Rest& rest, const Block& block, int number, uint32_t first_state, Part& part) const {
   const int states = code_.states();
-  const int of_lane = RoundedUp(
-      static_cast<int>(std::clamp<size_t>((count + kLanes - 1) / kLanes, kLeastOfLane, kMostOfLane)), kRenewed);
-  const int beside = RoundedUp(std::min(of_lane / 4, kMostBeside), kChunk);
-  const int steps = RoundedUp(of_lane + 2 * beside, kChunk);
-  int16_t* candidates = candidates_.Reserve(static_cast<size_t>(steps) * 4 * kLanes);
-  uint16_t* odd = odd_.Reserve(static_cast<size_t>(steps) * states);
-  alignas(64) TrellisCosts metrics[2][1 << kMostTrellisBits];
-  for (int s = 0; s < states; ++s) metrics[0][s] = TrellisCosts{};
+  const int64_t first = int64_t{number} * kLanes * block.of_lane - block.beside;
+  int16_t* candidates = part.candidates.Reserve(static_cast<size_t>(block.steps) * 4 * kLanes);
+  uint16_t* odd = part.odd.Reserve(static_cast<size_t>(block.steps) * states);
+  alignas(64) TrellisCosts costs[2][1 << kMostTrellisBits];
+  for (int s = 0; s < states; ++s) costs[0][s] = TrellisCosts{};
   int16_t branches[4 * kChunkSize];
-  for (int at = 0; at < steps;) {
+  for (int at = 0; at < block.steps;) {
     // The first lane begins where its state is known.
-    if (at == beside) {
-      for (int s = 0; s < states; ++s) metrics[0][s][0] = kUnreached;
-      metrics[0][order_.Place(*state)][0] = 0;
+    if (number == 0 && at == block.beside) {
+      for (int s = 0; s < states; ++s) costs[0][s][0] = kUnreached;
+      costs[0][order_.Place(first_state)][0] = 0;
     }
-    MakeBranches(exact, table, count, at - beside, of_lane, branches, candidates + CandidateOf(at, 0));
+    MakeBranches(rest, first + at, block.of_lane, branches, candidates + CandidateOf(at, 0));
     for (int i = 0; i < kChunk; ++i, ++at) {
-      step_(branches + i * kLanes, metrics[i % 2], metrics[1 - i % 2], odd + static_cast<size_t>(at) * states);
-      if (i % kRenewed == kRenewed - 1) Renew(states, metrics[1 - i % 2]);
+      step_(branches + i * kLanes, costs[i % 2], costs[1 - i % 2], odd + static_cast<size_t>(at) * states);
+      if (i % kRenewed == kRenewed - 1) Renew(states, costs[1 - i % 2]);
     }
   }
 
   // Back from the best states, all lanes side by side.
-  const int end = beside + of_lane;
-  const size_t decided = std::min<size_t>(count, static_cast<size_t>(of_lane) * kLanes);
-  const int last = static_cast<int>((decided - 1) / of_lane);
-  const int end_of_last = beside + static_cast<int>(decided) - last * of_lane;
-  int16_t* chosen = chosen_.Reserve(static_cast<size_t>(steps) * kLanes);
-  uint8_t* quantisers = quantisers_.Reserve(static_cast<size_t>(steps) * kLanes);
-  uint16_t now[kLanes], at_begin[kLanes], at_end[kLanes];
+  int16_t* chosen = part.chosen.Reserve(static_cast<size_t>(block.steps) * kLanes);
+  uint8_t* quantisers = part.quantisers.Reserve(static_cast<size_t>(block.steps) * kLanes);
+  std::array<uint16_t, kLanes> now{};
   for (int lane = 0; lane < kLanes; ++lane) {
-    now[lane] = 0;
-    int16_t least = metrics[0][order_.Place(0)][lane];
+    int16_t least = costs[0][order_.Place(0)][lane];
     for (int s = 1; s < states; ++s) {
-      const int16_t cost = metrics[0][order_.Place(static_cast<uint32_t>(s))][lane];
+      const int16_t cost = costs[0][order_.Place(static_cast<uint32_t>(s))][lane];
       if (cost < least) least = cost, now[lane] = static_cast<uint16_t>(s);
     }
   }
   const auto back = [&](int from, int to) {
-    Backward(bits_, flips_.data(), order_, to, from, odd, candidates, now, chosen, quantisers);
+    Backward(bits_, flips_.data(), order_, to, from, odd, candidates, now.data(), chosen, quantisers);
   };
-  back(steps, end);
-  std::copy_n(now, kLanes, at_end);
-  back(end, end_of_last);
-  *state = now[last];
-  back(end_of_last, beside);
-  std::copy_n(now, kLanes, at_begin);
-  // Where a lane did not foresee where the next one begins, it ends there after all.
-  for (int lane = last; lane-- > 0;) {
-    if (at_end[lane] == at_begin[lane + 1]) continue;
-    uint32_t t = at_begin[lane + 1];
-    for (int step = end; step-- > beside;) {
-      const uint32_t parity = odd[static_cast<size_t>(step) * states + order_.Place(t)] >> lane & 1;
-      const uint32_t before = code_.Before(t, parity);
-      const int quantiser = TrellisCode::Quantiser(before), branch = 2 * quantiser + static_cast<int>(parity);
-      chosen[step * kLanes + lane] = candidates[CandidateOf(step, branch) + lane];
-      quantisers[step * kLanes + lane] = static_cast<uint8_t>(quantiser);
-      t = before;
-    }
-    at_begin[lane] = static_cast<uint16_t>(t);
+  const int end = block.beside + block.of_lane;
+  back(block.steps, end);
+  part.at_end = now;
+  back(end, block.end_of_last);
+  part.last_state = now[block.last % kLanes];
+  back(block.end_of_last, block.beside);
+  part.at_begin = now;
+}
+
+/// Where a lane did not foresee where the next one begins, it ends there after all.
+void TrellisSearch::Join(const Block& block) {
+  for (int i = block.last; i-- > 0;) {
+    Part& part = parts_[i / kLanes];
+    const uint16_t next = parts_[(i + 1) / kLanes].at_begin[(i + 1) % kLanes];
+    if (part.at_end[i % kLanes] != next) Redo(block, part, i % kLanes, next);
   }
-  for (int lane = 0; lane <= last; ++lane) {
-    const int16_t* of_symbols = chosen + beside * kLanes + lane;
-    const uint8_t* of_quantisers = quantisers + beside * kLanes + lane;
-    const size_t first = static_cast<size_t>(lane) * of_lane;
-    const int number = lane < last ? of_lane : end_of_last - beside;
-    for (int i = 0; i < number; ++i) {
-      symbols[first + i] = of_symbols[i * kLanes];
-      table[first + i] = static_cast<uint8_t>(of_quantisers[i * kLanes] * kTables + table[first + i] % kTables);
+}
+
+/// The best way of one lane to the state that it ends in.
+void TrellisSearch::Redo(const Block& block, Part& part, int lane, uint32_t state) const {
+  for (int step = block.beside + block.of_lane; step-- > block.beside;) {
+    const size_t place = static_cast<size_t>(step) * code_.states() + order_.Place(state);
+    const uint32_t parity = part.odd.data()[place] >> lane & 1;
+    state = code_.Before(state, parity);
+    const int quantiser = TrellisCode::Quantiser(state), branch = 2 * quantiser + static_cast<int>(parity);
+    part.chosen.data()[step * kLanes + lane] = part.candidates.data()[CandidateOf(step, branch) + lane];
+    part.quantisers.data()[step * kLanes + lane] = static_cast<uint8_t>(quantiser);
+  }
+  part.at_begin[lane] = static_cast<uint16_t>(state);
+}
+
+/// What part `number` of a block decides, in its order.
+void TrellisSearch::Write(const Rest& rest, const Block& block, int number, const Part& part, int16_t* symbols) {
+  for (int lane = 0; lane < kLanes; ++lane) {
+    const int64_t first = (int64_t{number} * kLanes + lane) * block.of_lane;
+    const auto count = static_cast<int>(std::min<int64_t>(block.decided - first, block.of_lane));
+    const int16_t* chosen = part.chosen.data() + block.beside * kLanes + lane;
+    const uint8_t* quantisers = part.quantisers.data() + block.beside * kLanes + lane;
+    for (int i = 0; i < count; ++i) {
+      symbols[first + i] = chosen[i * kLanes];
+      rest.table[first + i] = static_cast<uint8_t>(quantisers[i * kLanes] * kTables + rest.table[first + i] % kTables);
     }
   }
-  return decided;
 }
 
 }  // namespace lichen

@@ -21,6 +21,7 @@
 
 #include "codec/scratch.h"
 #include "codec/trellis_step.h"
+#include "codec/work_sharing.h"
 
 namespace lichen {
 
@@ -60,7 +61,8 @@ class TrellisCode {
 
 /// Finds symbols of very nearly the least cost, bits and squared error, for a sequence of residuals: Viterbi's search,
 /// in 16 parts of the sequence side by side, each a lane of vectors, which begin before and end behind what they
-/// decide. An encoder's; not for use by two threads at once: it holds scratch memory.
+/// decide; 32, which two threads can share, of a long one. An encoder's; not for use by two threads at once: it holds
+/// scratch memory.
 class TrellisSearch {
  public:
   /// Symbols of larger magnitude cost as much as this one.
@@ -72,7 +74,8 @@ class TrellisSearch {
   /// cost      bits [quantiser][table][magnitude 0..kLargest], known to 1/32
   /// weight    bits that a squared quantisation step of error is worth
   /// at_sides  times as many where residuals are marked so
-  TrellisSearch(int bits, std::vector<float> cost, double weight, double at_sides);
+  /// sharing   of the work; what is found does not depend on it
+  TrellisSearch(int bits, std::vector<float> cost, double weight, double at_sides, Sharing sharing = {});
 
   /// As in the constructor, from now on.
   void SetWeight(double weight) {
@@ -92,14 +95,42 @@ class TrellisSearch {
   static uint64_t Memory(int bits);
 
  private:
-  size_t RunBlock(const float* exact, uint8_t* table, size_t count, uint32_t* state, int16_t* symbols);
-  void MakeBranches(const float* exact, const uint8_t* table, size_t count, int64_t first, int of_lane,
-                    int16_t* branches, int16_t* candidates) const;
+  /// Of the sequence, what is not decided yet.
+  struct Rest {
+    const float* exact;
+    uint8_t* table;
+    int64_t count;
+  };
+  /// What is decided at once.
+  struct Block {
+    int lanes;
+    int of_lane, beside;  // symbols that a lane decides, and that it sees before and after them
+    int steps;
+    int64_t decided;        // symbols
+    int last, end_of_last;  // the last lane that decides some, and the step after the last of these
+  };
+  /// Of a block, 16 lanes.
+  struct Part {
+    Scratch<int16_t> candidates;  // [chunk][quantiser, parity][step][lane]: symbols of the branches
+    Scratch<uint16_t> odd;        // [step][state], a bit a lane: whether the best way to it has an odd symbol last
+    Scratch<int16_t> chosen;      // [step][lane]: symbols
+    Scratch<uint8_t> quantisers;  // [step][lane]: theirs
+    std::array<uint16_t, kTrellisLanes> at_begin{}, at_end{};  // states before and after what a lane decides
+    uint32_t last_state = 0;                                   // after the last symbol, where that is in this part
+  };
+
+  static Block BlockOf(int64_t count);
+  void Search(const Rest& rest, const Block& block, int number, uint32_t first_state, Part& part) const;
+  void MakeBranches(const Rest& rest, int64_t first, int of_lane, int16_t* branches, int16_t* candidates) const;
+  void Join(const Block& block);
+  void Redo(const Block& block, Part& part, int lane, uint32_t state) const;
+  static void Write(const Rest& rest, const Block& block, int number, const Part& part, int16_t* symbols);
 
   int bits_;
   TrellisCode code_;
   TrellisOrder order_;
   TrellisStep step_;
+  Sharing sharing_;
   // [quantiser][table][kLargest + 3]: cost of a magnitude and, in the lower half, of the one below.
   std::vector<uint32_t> costs_;
   double at_sides_;
@@ -107,10 +138,7 @@ class TrellisSearch {
   // The state before is twice the state, without the bit that is too many, with these bits the other way: after an odd
   // symbol, and in the upper half of the states.
   std::array<uint16_t, 2> flips_{};
-  Scratch<int16_t> candidates_;  // [step][quantiser, parity][lane]: symbols of the branches
-  Scratch<uint16_t> odd_;        // [step][state], a bit a lane: whether the best way to it has an odd symbol last
-  Scratch<int16_t> chosen_;      // [step][lane]: symbols
-  Scratch<uint8_t> quantisers_;  // [step][lane]: theirs
+  std::array<Part, 2> parts_;
 };
 
 }  // namespace lichen

@@ -15,7 +15,7 @@ import torch
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 SOURCES = [os.path.join(ROOT, *f) for f in (('training', 'fused.cc'), ('codec', 'trellis.cc'), ('codec', 'trellis.h'),
                                             ('codec', 'trellis_step.h'), ('codec', 'scratch.h'),
-                                            ('codec', 'vectorised.h'))]
+                                            ('codec', 'work_sharing.h'), ('codec', 'vectorised.h'))]
 COMPILE = ('g++', '-std=c++17', '-O3', '-march=native', '-mprefer-vector-width=512', '-ffast-math', '-fopenmp', '-fPIC',
            '-Wno-psabi', '-I' + ROOT)  # linked without -ffast-math, which would change how all of the process rounds
 
