@@ -24,6 +24,23 @@ int BitLength(uint32_t value) {
 
 }  // namespace
 
+void RansEncoder::Put(const CdfTable* tables, const uint8_t* which, const int16_t* residuals, size_t count) {
+  for (size_t i = 0; i < count; ++i) {
+    // Up to the next that is escaped without looking at the vector's size.
+    const size_t before = symbols_.size();
+    symbols_.resize(before + count - i);
+    Slots* to = symbols_.data() + before;
+    for (; i < count; ++i) {
+      const CdfTable& table = tables[which[i]];
+      const uint32_t index = static_cast<uint32_t>(residuals[i]) + static_cast<uint32_t>(table.radius());
+      if (index >= table.escape_index()) break;
+      *to++ = {static_cast<uint16_t>(table.start(index)), static_cast<uint16_t>(table.frequency(index))};
+    }
+    symbols_.resize(static_cast<size_t>(to - symbols_.data()));
+    if (i < count) PutEscaped(tables[which[i]], residuals[i]);
+  }
+}
+
 void RansEncoder::PutEscaped(const CdfTable& table, int32_t residual) {
   residual = std::clamp(residual, -kMaxResidual, kMaxResidual);
   PutSlots(table.start(table.escape_index()), table.frequency(table.escape_index()));

@@ -61,6 +61,9 @@ class RansEncoder {
     }
   }
 
+  /// The same for `count` residuals, number i under tables[which[i]].
+  void Put(const CdfTable* tables, const uint8_t* which, const int16_t* residuals, size_t count);
+
   /// Appends one bit, 0 or 1, under its probability, and updates that. A 0 owns the lower slots.
   void PutBit(AdaptiveBit& probability, uint32_t bit) {
     const uint32_t ones = probability.SlotsOfOne(), zeros = kProbabilityTotal - ones;

@@ -15,6 +15,7 @@
 #include "codec/coding_choice.h"
 #include "codec/dct_encoder.h"
 #include "codec/fixed_point.h"
+#include "codec/half_float.h"
 #include "codec/memory_estimate.h"
 #include "codec/model_data.h"
 #include "codec/picture_rows.h"
@@ -35,7 +36,7 @@ namespace lichen {
 namespace {
 
 constexpr uint32_t kMaxSide = 1 << 24;
-constexpr std::array<int, kMaxEffort + 1> kIterations = {0, 0, 12, 50};  // of refinement, by effort
+constexpr std::array<int, kMaxEffort + 1> kIterations = {0, 0, 12, 50};      // of refinement, by effort
 constexpr std::array<uint32_t, kMaxEffort + 1> kTrellisBits = {6, 7, 8, 8};  // likewise
 
 Status Invalid(const std::string& message) { return Status(StatusCode::kInvalidArgument, message); }
@@ -122,8 +123,8 @@ class Encoder {
     if (g_a_) g_a_->Begin(grid_.width() * (kLatentPixels / analysis_.g_a().stride));
     strips_ = Strips({0, grid_.height()}, step, margin_);
     const bool refine = Refines(options_);
-    band_size_ = (refine ? grid_.height() : std::min(most, grid_.height())) * BandRow();
-    band_.Reserve(band_size_);
+    band_size_ = std::min(most, grid_.height()) * BandRow();
+    refine ? static_cast<void>(y_.Reserve(grid_.height() * BandRow())) : static_cast<void>(band_.Reserve(band_size_));
     std::vector<std::vector<uint8_t>> tiles;
     if (refine) {
       LICHEN_ASSIGN_OR_RETURN(tiles, EncodeRefined());
@@ -158,7 +159,7 @@ class Encoder {
       band_rows_ -= h;
       if (row + 1 < grid_.rows()) {
         std::memcpy(band_.Reserve(band_size_), coded_band_.data() + h * BandRow(),
-                    band_rows_ * BandRow() * sizeof(float));
+                    band_rows_ * BandRow() * sizeof(*band_.data()));
       }
       Status coded, filled;
       workers_.Both(
@@ -188,7 +189,7 @@ class Encoder {
   Result<std::vector<std::vector<uint8_t>>> EncodeRefined() {
     LICHEN_RETURN_IF_ERROR(FillBand(grid_.height()));
     const RefinementCanvas picture = {analysis_.samples(),
-                                      band_.data(),
+                                      y_.data(),
                                       grid_.height(),
                                       grid_.width(),
                                       static_cast<int>(header_.height),
@@ -199,7 +200,7 @@ class Encoder {
     if (!model_.post_filter.mean.empty()) {
       bitstream::PostFilterCoefficients coefficients;  // those of before suit what is refined nearly as well
       if (windows_) {
-        windows_->TakeLatents(band_.data(), gain);
+        windows_->TakeLatents(y_.data(), gain);
         LICHEN_ASSIGN_OR_RETURN(const FittedPostFilter fitted,
                                 FitPostFilter(model_, header_, *windows_, workers_, analysis_.memory()));
         LICHEN_ASSIGN_OR_RETURN(coefficients, bitstream::ReadPostFilter(fitted.bytes, model_.post_filter.sizes));
@@ -208,7 +209,7 @@ class Encoder {
           PostFilterWeights(model_.post_filter, static_cast<int>(header_.quality_index), coefficients));
     }
     LICHEN_ASSIGN_OR_RETURN(auto tiles, refined_->Encode(picture, [&](double coded) { return Report(coded); }));
-    if (windows_) windows_->TakeLatents(band_.data(), gain);
+    if (windows_) windows_->TakeLatents(y_.data(), gain);
     return tiles;
   }
 
@@ -230,14 +231,17 @@ class Encoder {
 
   size_t BandRow() const { return static_cast<size_t>(grid_.width()) * model_.latent_channels; }
 
-  /// g_a on the pixels of the next rows; the latents that are complete then go into band_.
+  /// g_a on the pixels of the next rows; the latents that are complete then go into band_, or y_.
   Status AnalyseStrip(Span strip) {
     LICHEN_ASSIGN_OR_RETURN(Strip y, analysis_.Next(strip));
     if (g_a_) {
       LICHEN_ASSIGN_OR_RETURN(y, g_a_->Next(y.rows, y.h, strip.end == grid_.height()));
     }
     workers_.ForEach(y.h, [&](int, int v) {
-      std::copy_n(y.rows + v * BandRow(), BandRow(), band_.data() + (band_rows_ + v) * BandRow());
+      const float* from = y.rows + v * BandRow();
+      const size_t to = (band_rows_ + v) * BandRow();
+      Refines(options_) ? static_cast<void>(std::copy_n(from, BandRow(), y_.data() + to))
+                        : FloatsToHalves(from, BandRow(), band_.data() + to);
     });
     band_rows_ += y.h;
     analysed_ += Area(strip, {0, grid_.width()});
@@ -259,7 +263,9 @@ class Encoder {
   std::optional<FittedPostFilter> fitted_;
   std::vector<Span> strips_;
   size_t next_strip_ = 0;
-  Scratch<float> band_, coded_band_;  // [band_rows_][grid width][M], from the next row of tiles on; that being coded
+  Scratch<uint16_t> band_,
+      coded_band_;    // [band_rows_][grid width][M], halves, from the next row of tiles on; that being coded
+  Scratch<float> y_;  // [grid height][grid width][M], where it is refined
   size_t band_size_ = 0;
   int band_rows_ = 0;
 };

@@ -7,6 +7,7 @@
 
 #include "bitstream/rans.h"
 #include "codec/latent_arithmetic.h"
+#include "codec/prefetch.h"
 
 namespace lichen {
 namespace {
@@ -60,31 +61,33 @@ int ListCoded(const int32_t* index, int count, int32_t* list) {
   return coded;
 }
 
-/// Asks for memory that is used a little later: positions are too far apart, and their groups in too odd an order, for
-/// the processor to foresee it. write: 1 for what is written, 0 for what is read
-template <int write, typename T>
-void Prefetch(const T* first, int count) {
-  constexpr size_t kLine = 64;
-  const char* begin = reinterpret_cast<const char*>(first);
-  for (const char* line = begin; line < begin + count * sizeof(T); line += kLine) __builtin_prefetch(line, write);
-}
-
 }  // namespace
 
+/// An array of latents.
+class LatentArray : public LatentSource {
+ public:
+  /// values: [][w][channels]
+  LatentArray(const float* values, int w, int channels) : values_(values), w_(w), channels_(channels) {}
+
+  void Get(int y, int x, int c, int count, float* values) const override { std::copy_n(At(y, x, c), count, values); }
+  void Prefetch(int y, int x, int c, int count) const override { lichen::Prefetch<0>(At(y, x, c), count); }
+
+ private:
+  const float* At(int y, int x, int c) const { return values_ + (static_cast<size_t>(y) * w_ + x) * channels_ + c; }
+
+  const float* values_;
+  int w_, channels_;
+};
+
 /// What Code() needs of an encoder: it takes the values and returns what was coded. Of y, all that a step codes is
-/// taken first (Gather), for the search, and coded then (CodeNext).
+/// taken first (Gather), for the search, and coded then.
 struct EntropyModel::Writer {
-  const float* y;
+  const LatentSource& y;
   const float* z;
   EntropyModel& owner;                 // of the tables, the search and the memory
   std::vector<uint8_t>* index_of_all;  // may be null
   SharedSides shared;
   uint32_t state = 0;
-  std::vector<float> exact_of_group = {};
-  std::vector<int32_t> rounded = {};
-  size_t coded = 0, position = 0;
-
-  void Prefetch(size_t first, int count) const { lichen::Prefetch<0>(y + first, count); }
 
   /// Of a step that codes `positions` groups.
   void Begin(size_t positions, int group) {
@@ -92,31 +95,40 @@ struct EntropyModel::Writer {
     owner.exact_.Reserve(most), owner.symbols_.Reserve(most), owner.means_.Reserve(most);
     owner.list_.Reserve(most), owner.marks_.Reserve(most);
     owner.counts_.Reserve(positions);
-    exact_of_group.resize(group);
-    coded = position = 0;
   }
-  /// The means of the next position.
-  int32_t* Means(int group) { return owner.means_.data() + position * group; }
-  /// What is coded of `count` elements from `first` on, those whose index is not 0. on_side: at a shared side
-  void Gather(const int32_t* index, int count, size_t first, bool on_side) {
+  /// What is coded of a group of y, those whose index is not 0. position: its number among all; on_side: at a shared
+  /// side
+  void Gather(Band& band, Group& group, int count, size_t position, bool on_side) {
     const int mark = on_side ? TrellisSearch::kAtSide : 0;
-    ExactResiduals(y + first, Means(count), count, exact_of_group.data());
-    float* to = owner.exact_.data() + coded;
-    uint8_t* to_marks = owner.marks_.data() + coded;
-    uint16_t* to_list = owner.list_.data() + coded;
+    ExactResiduals(group.y.data(), owner.means_.data() + position * count, count, group.exact.data());
+    const size_t at = band.first + band.coded;
+    float* to = owner.exact_.data() + at;
+    uint8_t* to_marks = owner.marks_.data() + at;
+    uint16_t* to_list = owner.list_.data() + at;
     int n = 0;  // without a branch, which would be guessed wrong often
     for (int i = 0; i < count; ++i) {
-      const int32_t v = index[i];
-      to[n] = exact_of_group[i];
+      const int32_t v = group.index[i];
+      to[n] = group.exact[i];
       to_marks[n] = static_cast<uint8_t>(v | mark);
       to_list[n] = static_cast<uint16_t>(i);
       n += v != 0 ? 1 : 0;
     }
-    coded += n;
-    owner.counts_.data()[position++] = static_cast<uint16_t>(n);
+    band.coded += n;
+    owner.counts_.data()[position] = static_cast<uint16_t>(n);
+  }
+  /// Puts what is coded of the bands, but for the lists, one behind the other. Returns the number.
+  size_t Close(std::vector<Band>& bands, std::vector<size_t>* first) {
+    size_t coded = 0;
+    for (const Band& band : bands) {
+      first->push_back(coded);
+      std::copy_n(owner.exact_.data() + band.first, band.coded, owner.exact_.data() + coded);
+      std::copy_n(owner.marks_.data() + band.first, band.coded, owner.marks_.data() + coded);
+      coded += band.coded;
+    }
+    return coded;
   }
   /// Then, their symbols.
-  void Search() {
+  void Search(size_t coded) {
     const float* exact = owner.exact_.data();
     uint8_t* marks = owner.marks_.data();
     int16_t* symbols = owner.symbols_.data();
@@ -130,35 +142,29 @@ struct EntropyModel::Writer {
         state = owner.code_.Next(state, symbols[i]);
       }
     }
-    coded = position = 0;
   }
-  /// The levels of the next position, 0 where nothing is coded. levels: [count]
-  void CodeNext(int count, int32_t* levels) {
-    std::fill_n(levels, count, 0);
-    const bitstream::CdfTable* tables = owner.TablesOfY();
-    const int16_t* symbols = owner.symbols_.data() + coded;
-    const uint8_t* marks = owner.marks_.data() + coded;
-    const uint16_t* list = owner.list_.data() + coded;
-    const int number = owner.counts_.data()[position++];
-    for (int n = 0; n < number; ++n) {
-      owner.rans_.Put(tables[marks[n]], symbols[n]);
-      levels[list[n]] = LevelOf(marks[n] / kScaleTables, symbols[n]);
-    }
-    coded += number;
+  /// The levels of a group, 0 where nothing is coded, whose first symbol and list stand at these places. Returns the
+  /// number of symbols.
+  size_t Levels(size_t position, size_t symbol, size_t list, int count, Group& group) const {
+    std::fill_n(group.residual.data(), count, 0);
+    const int16_t* symbols = owner.symbols_.data() + symbol;
+    const uint8_t* marks = owner.marks_.data() + symbol;
+    const uint16_t* elements = owner.list_.data() + list;
+    const int number = owner.counts_.data()[position];
+    for (int n = 0; n < number; ++n) group.residual[elements[n]] = LevelOf(marks[n] / kScaleTables, symbols[n]);
+    return static_cast<size_t>(number);
   }
 
-  /// Elements `first` of the `count` from `from` on; the other residuals are set to 0.
-  void CodeZ(const int32_t* first, int number, const int32_t* index, const int32_t* mean, size_t from, int count,
-             int32_t* residual) {
-    exact_of_group.resize(count), rounded.resize(count);
-    RoundResiduals(z + from, mean, count, exact_of_group.data(), rounded.data());
-    std::fill_n(residual, count, 0);
+  /// The `number` elements of a group's list, of the `count` from `from` on; the other residuals are set to 0.
+  void CodeZ(int number, size_t from, int count, Group& group) {
+    RoundResiduals(z + from, group.mean.data(), count, group.exact.data(), group.rounded.data());
+    std::fill_n(group.residual.data(), count, 0);
     for (int n = 0; n < number; ++n) {
-      const int32_t i = first[n];
-      int32_t value = rounded[i];
-      if (owner.of_z_ && value != 0) value = owner.of_z_->Choose(index[i], value, exact_of_group[i]);
-      residual[i] = value;
-      owner.rans_.Put(owner.model_.tables[index[i]], value);
+      const int32_t i = group.list[n];
+      int32_t value = group.rounded[i];
+      if (owner.of_z_ && value != 0) value = owner.of_z_->Choose(group.index[i], value, group.exact[i]);
+      group.residual[i] = value;
+      owner.rans_.Put(owner.model_.tables[group.index[i]], value);
     }
   }
   bool Damaged() const { return false; }
@@ -171,31 +177,43 @@ struct EntropyModel::Reader {
   bitstream::RansDecoder rans;
   uint32_t state = 0;
 
-  void Prefetch(size_t, int) const {}
-  void CodeY(const int32_t* first, int number, const int32_t* index, const int32_t*, size_t, int count,
-             int32_t* levels) {
-    std::fill_n(levels, count, 0);
+  void CodeY(int number, size_t, int count, Group& group) {
+    std::fill_n(group.residual.data(), count, 0);
     const bitstream::CdfTable* tables = model.tables.data() + kScaleTables;
     for (int n = 0; n < number; ++n) {
+      const int32_t i = group.list[n];
       const int quantiser = TrellisCode::Quantiser(state);
-      const int32_t symbol = rans.Get(tables[quantiser * kScaleTables + index[first[n]]]);
-      levels[first[n]] = LevelOf(quantiser, symbol);
+      const int32_t symbol = rans.Get(tables[quantiser * kScaleTables + group.index[i]]);
+      group.residual[i] = LevelOf(quantiser, symbol);
       state = code.Next(state, symbol);
     }
   }
-  void CodeZ(const int32_t* first, int number, const int32_t* index, const int32_t*, size_t, int count,
-             int32_t* residual) {
-    std::fill_n(residual, count, 0);
-    for (int n = 0; n < number; ++n) residual[first[n]] = rans.Get(model.tables[index[first[n]]]);
+  void CodeZ(int number, size_t, int count, Group& group) {
+    std::fill_n(group.residual.data(), count, 0);
+    for (int n = 0; n < number; ++n) {
+      group.residual[group.list[n]] = rans.Get(model.tables[group.index[group.list[n]]]);
+    }
   }
   bool Damaged() const { return rans.damaged(); }
 };
 
 EntropyModel::EntropyModel(const ModelData& model, int quality_index, int trellis_bits, IntegerEngine engine,
                            Quantiser quantiser, const Sharing& sharing)
-    : model_(model), tables_(TablesAtQuality(model, quality_index)), code_(trellis_bits) {
+    : model_(model),
+      tables_(TablesAtQuality(model, quality_index)),
+      sharing_(sharing),
+      code_(trellis_bits),
+      groups_(sharing.lanes) {
+  for (Group& group : groups_) {
+    const int most = std::max(model.latent_channels, model.hyper_channels) / 4;
+    for (std::vector<float>* values : {&group.y, &group.exact}) values->resize(most);
+    for (std::vector<int32_t>* values : {&group.mean, &group.index, &group.list, &group.residual, &group.rounded}) {
+      values->resize(most);
+    }
+  }
   if (quantiser == Quantiser::kRateDistortion) {
-    search_.emplace(trellis_bits, CostsOfSymbols(TablesOfY()), kBitsPerSquaredStep, WeightAtSides(quality_index));
+    search_.emplace(trellis_bits, CostsOfSymbols(TablesOfY()), kBitsPerSquaredStep, WeightAtSides(quality_index),
+                    sharing_);
     if (quality_index < kFinerZ) of_z_.emplace(OfZ(model.tables), RateDistortion::kBitsPerSquaredStepOfZ);
   }
   const auto sums = std::make_shared<std::vector<Scratch<int32_t>>>(sharing.lanes);
@@ -205,20 +223,19 @@ EntropyModel::EntropyModel(const ModelData& model, int quality_index, int trelli
     offset.push_back(static_cast<int32_t>(RoundingShift(int64_t{e} * model.scale_per_exponent, 16)));
   }
   of_latents_ = MakeSteps(model.latent_channels, model.feature_channels, model.context, tables_.context_exponent,
-                          std::move(offset), engine, sums, sharing);
+                          std::move(offset), engine, sums);
   of_latents_.unit = kLevelSixteenths;
   std::vector<int32_t> offset_of_z;
   for (int scale : tables_.z_scale) offset_of_z.push_back(-scale);
-  of_hyper_latents_ = MakeSteps(model.hyper_channels, 0, model.context_z, tables_.z_exponent, std::move(offset_of_z),
-                                engine, sums, sharing);
+  of_hyper_latents_ =
+      MakeSteps(model.hyper_channels, 0, model.context_z, tables_.z_exponent, std::move(offset_of_z), engine, sums);
   of_hyper_latents_.unit = 1 << kSixteenthBits;
 }
 
 EntropyModel::Steps EntropyModel::MakeSteps(int channels, int features,
                                             const std::array<std::vector<IntegerLayer>, 4>& networks,
                                             const std::vector<int>& exponents, std::vector<int32_t> offset,
-                                            IntegerEngine engine, const IntegerConvolution::Sums& sums,
-                                            const Sharing& sharing) const {
+                                            IntegerEngine engine, const IntegerConvolution::Sums& sums) const {
   const int group = channels / 4;
   Steps steps;
   steps.channels = channels;
@@ -227,12 +244,12 @@ EntropyModel::Steps EntropyModel::MakeSteps(int channels, int features,
     const std::vector<IntegerLayer>& layers = networks[k];
     if (layers.empty()) continue;
     steps.width[k] = layers.back().in;
-    for (size_t i = 0; i + 1 < layers.size(); ++i) steps.networks[k].emplace_back(layers[i], engine, sums, sharing);
+    for (size_t i = 0; i + 1 < layers.size(); ++i) steps.networks[k].emplace_back(layers[i], engine, sums, sharing_);
     for (int g = 0; g < 4; ++g) {
       std::vector<int> outputs;
       for (int c = 0; c < group; ++c) outputs.push_back(g * group + c);
       for (int c = 0; c < group; ++c) outputs.push_back(channels + g * group + c);
-      steps.heads[k].emplace_back(layers.back(), engine, outputs, sums, sharing);
+      steps.heads[k].emplace_back(layers.back(), engine, outputs, sums, sharing_);
     }
   }
   std::vector<Exp2Multiplier> units, mean_of_head;
@@ -243,11 +260,15 @@ EntropyModel::Steps EntropyModel::MakeSteps(int channels, int features,
   steps.units = FactorsOf(units);
   steps.mean_of_head = FactorsOf(mean_of_head);
   steps.index_offset = std::move(offset);
-  for (std::vector<int32_t>* row : {&steps.mean, &steps.index, &steps.list, &steps.residual}) row->resize(group);
   return steps;
 }
 
 std::vector<uint8_t> EntropyModel::Encode(const float* y, const float* z, int h, int w, Latents* latents,
+                                          SharedSides shared, std::vector<uint8_t>* index) {
+  return Encode(LatentArray(y, w, model_.latent_channels), z, h, w, latents, shared, index);
+}
+
+std::vector<uint8_t> EntropyModel::Encode(const LatentSource& y, const float* z, int h, int w, Latents* latents,
                                           SharedSides shared, std::vector<uint8_t>* index) {
   if (index) index->resize(static_cast<size_t>(h) * w * model_.latent_channels);
   Writer writer{y, z, *this, index, shared};
@@ -361,52 +382,55 @@ EntropyModel::Groups EntropyModel::GroupsAt(int step) const {
   return group_of_phase;
 }
 
-template <typename Coder, typename Means, typename Visit>
-void EntropyModel::ForPositions(Coder& coder, Steps& steps, const uint8_t* first, int step, int h, int w,
-                                const Means& means, const Visit& visit) {
-  const int m = steps.channels, group = m / 4;
+template <typename Means, typename Visit>
+void EntropyModel::ForPositions(const Steps& steps, int step, int begin, int end, int w, Group& group,
+                                const Means& means, const Visit& visit) const {
+  const int count = steps.channels / 4;
   const bool seen = !steps.heads[step].empty();
-  if (seen) RunHeads(steps, first, step, h, w);
   const Groups group_of_phase = GroupsAt(step);
-  const std::vector<int32_t> nothing(seen ? 0 : 2 * group);
-  std::array<size_t, 4> next{};
-  for (int y = 0; y < h; ++y) {
-    for (int x = 0; x < w; ++x) {
-      const int g = group_of_phase[PhaseOf(y, x)];
-      const int32_t* head = seen ? outputs_[g].data() + next[g]++ * 2 * group : nothing.data();
-      const size_t pixel = static_cast<size_t>(y) * w + x;
-      const int c = g * group;
-      if (x + 1 < w) {
-        const size_t following = (pixel + 1) * m + group_of_phase[PhaseOf(y, x + 1)] * group;
-        coder.Prefetch(following, group);
+  const std::vector<int32_t> nothing(seen ? 0 : 2 * count);
+  std::array<const int32_t*, 4> heads{};  // of each group at its next position
+  for (int y = begin; y < end; ++y) {
+    for (int phase = 0; phase < 4; ++phase) {
+      const int down = phase >> 1, right = phase & 1;
+      if ((y == begin || y == begin + 1) && (y & 1) == down && seen) {
+        const size_t above = static_cast<size_t>(y - down) / 2 * ((w - right + 1) / 2);
+        heads[phase] = outputs_[group_of_phase[phase]].data() + above * 2 * count;
       }
-      MeansAndIndices(head, head + group, steps.mean_of_head.data() + c, steps.index_offset.data() + c, group, means(),
-                      steps.index.data());
+    }
+    for (int x = 0; x < w; ++x) {
+      const int phase = PhaseOf(y, x), c = group_of_phase[phase] * count;
+      const int32_t* head = seen ? heads[phase] : nothing.data();
+      if (seen) heads[phase] += 2 * count;
+      MeansAndIndices(head, head + count, steps.mean_of_head.data() + c, steps.index_offset.data() + c, count, means(),
+                      group.index.data());
       visit(y, x, c);
     }
   }
 }
 
-/// From a group's means at a position and steps.residual.
-void EntropyModel::Finish(Steps& steps, const int32_t* means, size_t pixel, int c, int32_t* values) {
+/// From a group's means at a position and its residuals.
+void EntropyModel::Finish(Steps& steps, const Group& group, const int32_t* means, size_t pixel, int c,
+                          int32_t* values) {
   const int m = steps.channels, row = steps.features + 2 * m;
   uint8_t* units = steps.input.data() + pixel * row + steps.features + c;
-  ValuesAndUnits(means, steps.residual.data(), steps.unit, steps.units.data() + c, m / 4, values + pixel * m + c, units,
+  ValuesAndUnits(means, group.residual.data(), steps.unit, steps.units.data() + c, m / 4, values + pixel * m + c, units,
                  units + m);
 }
 
 template <typename Coder, typename Method>
 void EntropyModel::CodeStep(Coder& coder, Method code, Steps& steps, const uint8_t* first, int step, int h, int w,
                             int32_t* values) {
-  const int m = steps.channels, group = m / 4;
-  const auto means = [&] { return steps.mean.data(); };
-  ForPositions(coder, steps, first, step, h, w, means, [&](int y, int x, int c) {
+  const int m = steps.channels, count = m / 4;
+  if (!steps.heads[step].empty()) RunHeads(steps, first, step, h, w);
+  Group& group = groups_[0];
+  const auto means = [&] { return group.mean.data(); };
+  ForPositions(steps, step, 0, h, w, group, means, [&](int y, int x, int c) {
     const size_t pixel = static_cast<size_t>(y) * w + x;
-    Prefetch<1>(values + pixel * m + c, group);
-    const int coded = ListCoded(steps.index.data(), group, steps.list.data());
-    (coder.*code)(steps.list.data(), coded, steps.index.data(), steps.mean.data(), pixel * m + c, group,
-                  steps.residual.data());
-    Finish(steps, steps.mean.data(), pixel, c, values);
+    Prefetch<1>(values + pixel * m + c, count);
+    const int coded = ListCoded(group.index.data(), count, group.list.data());
+    (coder.*code)(coded, pixel * m + c, count, group);
+    Finish(steps, group, group.mean.data(), pixel, c, values);
   });
 }
 
@@ -414,28 +438,61 @@ void EntropyModel::CodeStepOfY(Reader& reader, int step, int h, int w, int32_t* 
   CodeStep(reader, &Reader::CodeY, of_latents_, features_.data(), step, h, w, values);
 }
 
+std::vector<EntropyModel::Band> EntropyModel::BandsOf(int h, int w) const {
+  const int count = sharing_.lanes == 1 ? 1 : std::min(h, 4 * sharing_.lanes);
+  std::vector<Band> bands(count);
+  for (int i = 0; i < count; ++i) {
+    bands[i].begin = h * i / count, bands[i].end = h * (i + 1) / count;
+    bands[i].first = static_cast<size_t>(bands[i].begin) * w * (of_latents_.channels / 4);
+  }
+  return bands;
+}
+
 /// The search wants all that a step codes, before any of it is coded.
 void EntropyModel::CodeStepOfY(Writer& writer, int step, int h, int w, int32_t* values) {
   Steps& steps = of_latents_;
-  const int m = steps.channels, group = m / 4;
-  writer.Begin(static_cast<size_t>(h) * w, group);
-  const auto means = [&] { return writer.Means(group); };
-  ForPositions(writer, steps, features_.data(), step, h, w, means, [&](int y, int x, int c) {
-    const size_t at = (static_cast<size_t>(y) * w + x) * m + c;
-    writer.Gather(steps.index.data(), group, at, writer.shared.Touch(y, x, h, w));
-    if (writer.index_of_all) std::copy_n(steps.index.data(), group, writer.index_of_all->data() + at);
-  });
-  writer.Search();
+  const int m = steps.channels, count = m / 4;
+  RunHeads(steps, features_.data(), step, h, w);
+  writer.Begin(static_cast<size_t>(h) * w, count);
   const Groups group_of_phase = GroupsAt(step);
-  for (int y = 0; y < h; ++y) {
-    for (int x = 0; x < w; ++x) {
-      const size_t pixel = static_cast<size_t>(y) * w + x;
-      const int c = group_of_phase[PhaseOf(y, x)] * group;
-      Prefetch<1>(values + pixel * m + c, group);
-      writer.CodeNext(group, steps.residual.data());
-      Finish(steps, means_.data() + pixel * group, pixel, c, values);
+  const auto channel = [&](int y, int x) { return group_of_phase[PhaseOf(y, x)] * count; };
+  std::vector<Band> bands = BandsOf(h, w);
+  const auto bands_count = static_cast<int>(bands.size());
+  sharing_.ForEach(bands_count, [&](int lane, int i) {
+    Band band = bands[i];
+    Group& group = groups_[lane];
+    size_t position = static_cast<size_t>(band.begin) * w;
+    const auto means = [&] { return means_.data() + position * count; };
+    ForPositions(steps, step, band.begin, band.end, w, group, means, [&](int y, int x, int c) {
+      if (x + 1 < w) writer.y.Prefetch(y, x + 1, channel(y, x + 1), count);
+      writer.y.Get(y, x, c, count, group.y.data());
+      writer.Gather(band, group, count, position, writer.shared.Touch(y, x, h, w));
+      if (writer.index_of_all) {
+        std::copy_n(group.index.data(), count, writer.index_of_all->data() + position * m + c);
+      }
+      ++position;
+    });
+    bands[i] = band;
+  });
+  std::vector<size_t> first_symbols;
+  const size_t coded = writer.Close(bands, &first_symbols);
+  writer.Search(coded);
+  sharing_.ForEach(bands_count + 1, [&](int lane, int i) {
+    if (i == 0) return rans_.Put(TablesOfY(), marks_.data(), symbols_.data(), coded);
+    const Band& band = bands[i - 1];
+    Group& group = groups_[lane];
+    size_t symbol = first_symbols[i - 1], list = band.first;
+    for (int y = band.begin; y < band.end; ++y) {
+      for (int x = 0; x < w; ++x) {
+        const size_t position = static_cast<size_t>(y) * w + x;
+        const int c = channel(y, x);
+        Prefetch<1>(values + position * m + c, count);
+        const size_t number = writer.Levels(position, symbol, list, count, group);
+        symbol += number, list += number;
+        Finish(steps, group, means_.data() + position * count, position, c, values);
+      }
     }
-  }
+  });
 }
 
 }  // namespace lichen

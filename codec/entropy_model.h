@@ -38,6 +38,16 @@ struct SharedSides {
   }
 };
 
+/// Where an encoder's y comes from. Several threads ask at once.
+class LatentSource {
+ public:
+  virtual ~LatentSource() = default;
+  /// The `count` channels of a position from channel c on, in quantisation steps.
+  virtual void Get(int y, int x, int c, int count, float* values) const = 0;
+  /// They will be asked for soon.
+  virtual void Prefetch(int y, int x, int c, int count) const = 0;
+};
+
 /// Codes tiles of one quality. Not for use by two threads at once: it holds scratch memory.
 class EntropyModel {
  public:
@@ -45,14 +55,18 @@ class EntropyModel {
   /// best path through it, and z by its rate, too.
   enum class Quantiser { kNearest, kRateDistortion };
 
-  /// Borrows `model`. trellis_bits: of HEAD; quantiser: for Encode; sharing: of the networks' work. REQUIRES: 0 <=
-  /// quality_index <= kMaxQualityIndex, kLeastTrellisBits <= trellis_bits <= kMostTrellisBits
+  /// Borrows `model`. trellis_bits: of HEAD; quantiser: for Encode; sharing: of the work on a tile, on which nothing
+  /// that is coded depends. REQUIRES: 0 <= quality_index <= kMaxQualityIndex, kLeastTrellisBits <= trellis_bits <=
+  /// kMostTrellisBits
   EntropyModel(const ModelData& model, int quality_index, int trellis_bits, IntegerEngine engine,
                Quantiser quantiser = Quantiser::kNearest, const Sharing& sharing = {});
 
-  /// y: [h][w][M] in quantisation steps; z: [ceil(h/4)][ceil(w/4)][Z] likewise. Returns the tile's bytes; `latents` is
+  /// y: [h][w][M]; z: [ceil(h/4)][ceil(w/4)][Z] in quantisation steps. Returns the tile's bytes; `latents` is
   /// set to what a decoder will get from them. shared: along these sides the search spares the picture more; index:
   /// null, or takes the index of each latent's table, 0 where it is not coded
+  std::vector<uint8_t> Encode(const LatentSource& y, const float* z, int h, int w, Latents* latents,
+                              SharedSides shared = {}, std::vector<uint8_t>* index = nullptr);
+  /// The same of y in quantisation steps.
   std::vector<uint8_t> Encode(const float* y, const float* z, int h, int w, Latents* latents, SharedSides shared = {},
                               std::vector<uint8_t>* index = nullptr);
 
@@ -80,37 +94,49 @@ class EntropyModel {
     std::vector<double> units, mean_of_head;                  // as factors, by channel
     std::vector<int32_t> index_offset;
     std::vector<uint8_t> input;  // [h][w][features + 2 channels]: features, then units, positive and negative parts
-    std::vector<int32_t> mean, index, list, residual;  // of a group at one position
-    int32_t unit = 0;                                  // of residuals: sixteenths
+    int32_t unit = 0;            // of residuals: sixteenths
+  };
+  /// A group at one position.
+  struct Group {
+    std::vector<float> y, exact;
+    std::vector<int32_t> mean, index, list, residual, rounded;
+  };
+  /// Rows of a tile that one thread works on, and what a step codes there: of the elements of these rows, the first.
+  struct Band {
+    int begin = 0, end = 0;
+    size_t first = 0, coded = 0;
   };
   /// offset: of indices, in sixteenths, by channel
   Steps MakeSteps(int channels, int features, const std::array<std::vector<IntegerLayer>, 4>& networks,
                   const std::vector<int>& exponents, std::vector<int32_t> offset, IntegerEngine engine,
-                  const IntegerConvolution::Sums& sums, const Sharing& sharing) const;
+                  const IntegerConvolution::Sums& sums) const;
   const uint8_t* RunContext(Steps& steps, const uint8_t* first, int step, int h, int w);
   void RunHeads(Steps& steps, const uint8_t* first, int step, int h, int w);
   using Groups = std::array<int, 4>;  // by phase
   Groups GroupsAt(int step) const;
-  /// Visits the positions of a step in raster order: visit(y, x, c), c being the first channel of the group that the
-  /// step codes there. The group's means are where means() then points to, its indices in steps.index.
-  /// first: what the first step's network sees
-  template <typename Coder, typename Means, typename Visit>
-  void ForPositions(Coder& coder, Steps& steps, const uint8_t* first, int step, int h, int w, const Means& means,
-                    const Visit& visit);
+  /// Visits positions of a step in raster order, those of rows begin..end-1: visit(y, x, c), c being the first channel
+  /// of the group that the step codes there. The group's means are where means() then points to, its indices in
+  /// `group`. REQUIRES: RunHeads
+  template <typename Means, typename Visit>
+  void ForPositions(const Steps& steps, int step, int begin, int end, int w, Group& group, const Means& means,
+                    const Visit& visit) const;
   /// Codes a step of h x w positions by `code`, a member of Coder.
   template <typename Coder, typename Method>
   void CodeStep(Coder& coder, Method code, Steps& steps, const uint8_t* first, int step, int h, int w, int32_t* values);
   void CodeStepOfY(Reader& reader, int step, int h, int w, int32_t* values);
   void CodeStepOfY(Writer& writer, int step, int h, int w, int32_t* values);
-  void Finish(Steps& steps, const int32_t* means, size_t pixel, int c, int32_t* values);
+  std::vector<Band> BandsOf(int h, int w) const;
+  static void Finish(Steps& steps, const Group& group, const int32_t* means, size_t pixel, int c, int32_t* values);
 
   const ModelData& model_;
   QualityTables tables_;
+  Sharing sharing_;
   TrellisCode code_;
   std::optional<TrellisSearch> search_;
   std::optional<RateDistortion> of_z_;
   std::vector<IntegerConvolution> h_s_;
   Steps of_latents_, of_hyper_latents_;
+  std::vector<Group> groups_;  // by lane
 
   Scratch<uint8_t> features_, hidden_, next_, gathered_;
   std::array<Scratch<int32_t>, 4> outputs_;  // of the heads, by group

@@ -109,25 +109,22 @@ uint64_t EncodeMemory(const ModelData& model, const bitstream::Header& header, T
   // A row of tiles is coded while the next one comes.
   const int held = refine ? grid.height() : std::min(grid.Row(0).size() + strip, grid.height());
   const uint64_t bands = refine || grid.rows() == 1 ? 1 : 2;
-  const uint64_t latents = bands * held * grid.width() * m * sizeof(float);
+  const uint64_t latents = bands * held * grid.width() * m * (refine ? sizeof(float) : sizeof(uint16_t));
   const int h = strip * kLatentPixels, w = grid.width() * kLatentPixels;  // pixels
   uint64_t canvas = uint64_t(h) * w * 3;
   if (refine) canvas += uint64_t(grid.height()) * kLatentPixels * w * 3 * sizeof(uint16_t);
   TransformPrecision of_pixels = precision;
   of_pixels.fractions = header.bit_depth > 8;
   const uint64_t transform = Transform::Memory(model.g_a, 3, h, w, of_pixels, true);
-  const auto rounded = [](int size) { return (size + 3) / 4 * 4; };
-  const uint64_t hyper = Transform::Memory(model.h_a, model.latent_channels, rounded(grid.Row(0).size()),
-                                           rounded(grid.Column(0).size()), precision, false);
-  const uint64_t copies = tile * m * sizeof(float);  // the tile by itself
+  const uint64_t hyper = Transform::Memory(model.h_a, model.latent_channels, TileEncoder::kStrip,
+                                           (grid.Column(0).size() + 3) / 4 * 4, precision, true);
   // Symbols are kept until the tile's stream is written backwards.
   const uint64_t symbols = tile * m * 4;
   // What a step codes, for the search, and the search's own.
   const uint64_t search = tile * m / 4 * 15 + TrellisSearch::Memory(static_cast<int>(header.trellis_bits));
   const uint64_t refinement = refine ? RefinedTiles::Memory(model, grid, precision) : 0;
   return FixedMemory(model) + latents + canvas + transform + refinement + post_filter +
-         TilesAtATime(grid, {0, grid.width()}, threads) *
-             (TileMemory(model, grid, threads) + hyper + copies + symbols + search);
+         TilesAtATime(grid, {0, grid.width()}, threads) * (TileMemory(model, grid, threads) + hyper + symbols + search);
 }
 
 Status CheckMemory(uint64_t bytes, uint64_t limit, const char* work) {

@@ -82,11 +82,11 @@ Result<RefinedTiles::Usual> RefinedTiles::EncodeUsualTile(const RefinementCanvas
                           encoder_.Encode(picture.y + first * channels_, grid_.width(), h, w, tile.shared));
   const Latents& latents = encoder_.latents();
   usual.z_hat = latents.z_hat;
-  const float* y = encoder_.y();
   const int32_t* y_hat = latents.y_hat.data();
   ForRows(tile, [&](int, size_t at) {
     for (int i = 0; i < w * channels_; ++i) {
-      deviations_.data()[at + i] = Deviation(*y++, static_cast<float>(*y_hat++) / kSixteenths);
+      const float y = picture.y[at + i] * gain_[i % channels_];
+      deviations_.data()[at + i] = Deviation(y, static_cast<float>(*y_hat++) / kSixteenths);
     }
   });
   Show(latents, picture, tile);
@@ -107,9 +107,9 @@ Result<std::vector<uint8_t>> RefinedTiles::Refine(const RefinementCanvas& pictur
   });
   z_.clear();
   for (int32_t v : usual.z_hat) z_.push_back(static_cast<float>(v) / kSixteenths);
-  LICHEN_ASSIGN_OR_RETURN(std::optional<CodedTile> refined,
-                          refinement_.Run(picture, tile, encoder_.entropy_model(), y, z_.data(), report,
-                                          usual.bytes.size(), usual_error));
+  LICHEN_ASSIGN_OR_RETURN(
+      std::optional<CodedTile> refined,
+      refinement_.Run(picture, tile, encoder_.entropy_model(), y, z_.data(), report, usual.bytes.size(), usual_error));
   last_is_refined_ = refined.has_value();
   if (!refined) return usual.bytes;
   latents_ = std::move(refined->latents);

@@ -12,15 +12,50 @@
 
 #include "bitstream/container.h"
 #include "codec/entropy_model.h"
+#include "codec/half_float.h"
 #include "codec/model_data.h"
+#include "codec/prefetch.h"
 #include "codec/sample_windows.h"
-#include "codec/scratch.h"
 #include "codec/sharing.h"
 #include "codec/tiling.h"
 #include "codec/transform.h"
 #include "codec/workers.h"
 
 namespace lichen {
+
+/// y of a tile among that of others, as g_a gives it, in floats or in halves (half_float.h).
+template <typename T>
+class TileOfY : public LatentSource {
+ public:
+  /// first: the tile's first position, in rows of `row_positions` positions; gain: to quantisation steps, by channel.
+  /// Borrows both.
+  TileOfY(const T* first, int row_positions, const std::vector<float>& gain)
+      : first_(first), channels_(static_cast<int>(gain.size())), gain_(gain) {
+    row_ = static_cast<size_t>(row_positions) * channels_;
+  }
+
+  void Get(int y, int x, int c, int count, float* values) const override {
+    Copy(At(y, x) + c, count, values);
+    const float* gain = gain_.data() + c;
+#pragma omp simd
+    for (int i = 0; i < count; ++i) values[i] *= gain[i];
+  }
+  void Prefetch(int y, int x, int c, int count) const override { lichen::Prefetch<0>(At(y, x) + c, count); }
+  /// Of `positions` positions, as g_a gives them.
+  void Row(int y, int x, int positions, float* values) const {
+    Copy(At(y, x), static_cast<size_t>(positions) * channels_, values);
+  }
+
+ private:
+  const T* At(int y, int x) const { return first_ + y * row_ + static_cast<size_t>(x) * channels_; }
+  static void Copy(const float* from, size_t count, float* to) { std::memcpy(to, from, count * sizeof(float)); }
+  static void Copy(const uint16_t* from, size_t count, float* to) { HalvesToFloats(from, count, to); }
+
+  const T* first_;
+  int channels_;
+  const std::vector<float>& gain_;
+  size_t row_;
+};
 
 /// Encodes one tile after the other. Not for use by two threads at once.
 class TileEncoder {
@@ -34,45 +69,44 @@ class TileEncoder {
         entropy_model_(model, static_cast<int>(header.quality_index), static_cast<int>(header.trellis_bits),
                        IntegerEngine::kFast, EntropyModel::Quantiser::kRateDistortion, SharingOf(workers, tiles)) {}
 
-  /// y: the tile's first position, in rows of `row_positions` positions. errors: kOutOfMemory, kInternal
-  Result<std::vector<uint8_t>> Encode(const float* y, int row_positions, int h, int w, SharedSides shared) {
-    LICHEN_RETURN_IF_ERROR(Prepare(y, row_positions, h, w));
-    return entropy_model_.Encode(tile_.data(), z_.data(), h, w, &latents_, shared);
+  /// y: the tile's first position, as in TileOfY. errors: kOutOfMemory, kInternal
+  template <typename T>
+  Result<std::vector<uint8_t>> Encode(const T* y, int row_positions, int h, int w, SharedSides shared) {
+    const TileOfY<T> tile(y, row_positions, tables_.gain_y);
+    LICHEN_RETURN_IF_ERROR(FindZ(tile, h, w));
+    return entropy_model_.Encode(tile, z_.data(), h, w, &latents_, shared);
   }
 
-  /// Of the last tile, in quantisation steps.
-  const float* y() const { return tile_.data(); }
-  /// What a decoder will get from it.
+  /// What a decoder will get from the last tile.
   const Latents& latents() const { return latents_; }
   EntropyModel& entropy_model() { return entropy_model_; }
 
+  /// Rows of y that h_a takes at a time.
+  static constexpr int kStrip = 8;
+
  private:
-  /// y and z of a tile, in quantisation steps.
-  Status Prepare(const float* y, int row_positions, int h, int w) {
-    const int m = model_.latent_channels;
+  /// z of a tile, in quantisation steps.
+  template <typename T>
+  Status FindZ(const TileOfY<T>& y, int h, int w) {
+    const int m = model_.latent_channels, channels = model_.hyper_channels;
     // h_a sees y as g_a gives it, its last row and column repeated up to multiples of 4.
     const int padded_h = (h + 3) / 4 * 4, padded_w = (w + 3) / 4 * 4;
-    float* tile = tile_.Reserve(static_cast<size_t>(padded_h) * padded_w * m);
-    for (int v = 0; v < padded_h; ++v) {
-      const float* from = y + static_cast<size_t>(std::min(v, h - 1)) * row_positions * m;
-      float* to = tile + static_cast<size_t>(v) * padded_w * m;
-      std::memcpy(to, from, static_cast<size_t>(w) * m * sizeof(float));
-      for (int x = w; x < padded_w; ++x) {
-        std::memcpy(to + static_cast<size_t>(x) * m, from + static_cast<size_t>(w - 1) * m, m * sizeof(float));
+    z_.clear();
+    h_a_.Begin(padded_w);
+    for (int top = 0; top < padded_h; top += kStrip) {
+      const int rows = std::min(kStrip, padded_h - top);
+      float* to = h_a_.Input(rows);
+      for (int v = top; v < top + rows; ++v) {
+        y.Row(std::min(v, h - 1), 0, w, to);
+        for (int x = w; x < padded_w; ++x) {
+          std::memcpy(to + static_cast<size_t>(x) * m, to + static_cast<size_t>(w - 1) * m, m * sizeof(float));
+        }
+        to += static_cast<size_t>(padded_w) * m;
       }
-    }
-    LICHEN_ASSIGN_OR_RETURN(const float* hyper, h_a_.Run(tile, padded_h, padded_w));
-    const int channels = model_.hyper_channels;
-    z_.resize(static_cast<size_t>(padded_h / 4) * (padded_w / 4) * channels);
-    for (size_t at = 0; at < z_.size(); ++at) z_[at] = hyper[at] * tables_.z_gain[at % channels];
-    float* scaled = tile;  // in place: without the padding, every value moves towards the start or stays
-    const float* gain = tables_.gain_y.data();
-    for (int v = 0; v < h; ++v) {
-      const float* from = tile + static_cast<size_t>(v) * padded_w * m;
-      for (int x = 0; x < w; ++x, from += m, scaled += m) {
-#pragma omp simd
-        for (int c = 0; c < m; ++c) scaled[c] = from[c] * gain[c];
-      }
+      LICHEN_ASSIGN_OR_RETURN(const Strip z,
+                              h_a_.Next(to - static_cast<size_t>(rows) * padded_w * m, rows, top + rows == padded_h));
+      const int count = z.h * (padded_w / 4) * channels;
+      for (int i = 0; i < count; ++i) z_.push_back(z.rows[i] * tables_.z_gain[i % channels]);
     }
     return Status();
   }
@@ -81,7 +115,6 @@ class TileEncoder {
   QualityTables tables_;
   Transform h_a_;
   EntropyModel entropy_model_;
-  Scratch<float> tile_;
   std::vector<float> z_;
   Latents latents_;
 };
@@ -99,10 +132,10 @@ class TileRowEncoder {
         windows_(windows),
         encoders_(workers.threads()) {}
 
-  /// band: [rows of the tiles][grid width][M]. Calls consume(column, tile), which gives a Status, in order, from the
-  /// calling thread. errors: those of consume; kOutOfMemory, kInternal
+  /// band: [rows of the tiles][grid width][M], halves. Calls consume(column, tile), which gives a Status, in order,
+  /// from the calling thread. errors: those of consume; kOutOfMemory, kInternal
   template <typename Consume>
-  Status Encode(const float* band, int tile_row, const Consume& consume) {
+  Status Encode(const uint16_t* band, int tile_row, const Consume& consume) {
     const int h = grid_.Row(tile_row).size(), columns = grid_.columns();
     std::vector<Result<std::vector<uint8_t>>> tiles(columns, std::vector<uint8_t>());
     workers_.ForEach(columns, [&](int lane, int i) {

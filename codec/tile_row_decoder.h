@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "bitstream/container.h"
+#include "codec/convolution.h"
 #include "codec/entropy_model.h"
 #include "codec/model_data.h"
 #include "codec/sharing.h"
@@ -55,7 +56,8 @@ class TileRowDecoder {
       const bitstream::Header& header = container_.header;
       lane.model = std::make_unique<EntropyModel>(
           model_, static_cast<int>(header.quality_index), static_cast<int>(header.trellis_bits), IntegerEngine::kFast,
-          EntropyModel::Quantiser::kNearest, SharingOf(workers_, grid_.columns()));
+          EntropyModel::Quantiser::kNearest,
+          NetworksAreWorthSharing() ? SharingOf(workers_, grid_.columns()) : Sharing());
     }
     const size_t tile = static_cast<size_t>(tile_row) * grid_.columns() + column;
     LICHEN_RETURN_IF_ERROR(bitstream::CheckTile(container_, data_, size_, tile));

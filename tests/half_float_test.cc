@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <limits>
 #include <vector>
 
 namespace lichen {
@@ -43,6 +44,37 @@ TEST(HalfFloatTest, InfinitiesAndNansAreSeenAnywhere) {
       EXPECT_FALSE(HalvesToFloats(bytes.data(), floats.size(), floats.data())) << bad << " at " << at;
     }
   }
+}
+
+TEST(HalfFloatTest, HalvesSurviveTheWayThroughFloats) {
+  std::vector<uint16_t> halves, again;
+  for (int half = 0; half < 1 << 16; ++half) {
+    if ((half >> 10 & 31) != 31) halves.push_back(static_cast<uint16_t>(half));
+  }
+  std::vector<float> floats(halves.size());
+  again.resize(halves.size());
+  HalvesToFloats(halves.data(), halves.size(), floats.data());
+  for (size_t i = 0; i < halves.size(); ++i) ASSERT_EQ(floats[i], ByDefinition(halves[i])) << i;
+  FloatsToHalves(floats.data(), floats.size(), again.data());
+  EXPECT_EQ(again, halves);
+}
+
+TEST(HalfFloatTest, FloatsBecomeTheNearestHalf) {
+  std::vector<float> floats, expected;
+  for (int half = 0; half < 0x7bff; ++half) {
+    const float below = ByDefinition(half), above = ByDefinition(half + 1), middle = (below + above) / 2;
+    for (const float sign : {1.0f, -1.0f}) {
+      floats.insert(floats.end(),
+                    {sign * std::nextafter(middle, 0.0f), sign * middle, sign * std::nextafter(middle, 1e9f)});
+      expected.insert(expected.end(), {sign * below, sign * (half % 2 == 0 ? below : above), sign * above});
+    }
+  }
+  const float infinity = std::numeric_limits<float>::infinity();
+  floats.insert(floats.end(), {65519, -1e30f, infinity, -infinity, std::nanf("")});
+  expected.insert(expected.end(), {65504, -65504, 65504, -65504, 0});
+  std::vector<uint16_t> halves(floats.size());
+  FloatsToHalves(floats.data(), floats.size(), halves.data());
+  for (size_t i = 0; i < floats.size(); ++i) ASSERT_EQ(ByDefinition(halves[i]), expected[i]) << floats[i];
 }
 
 }  // namespace

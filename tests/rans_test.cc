@@ -224,6 +224,25 @@ TEST(RansTest, ClampsResidualsBeyondTheLimit) {
   ExpectDecodes(bytes, {{&table, -kMaxResidual}, {&table, kMaxResidual}, {&table, kMaxResidual}});
 }
 
+TEST(RansTest, ManyAtOnceMakeTheSameStreamAsOneByOne) {
+  const std::vector<CdfTable> tables = AssortedTables();
+  std::mt19937 random(5);
+  for (const size_t count : {0u, 1u, 2u, 3000u}) {
+    std::vector<uint8_t> which;
+    std::vector<int16_t> residuals;
+    RansEncoder one_by_one, at_once;
+    for (size_t i = 0; i < count; ++i) {
+      which.push_back(static_cast<uint8_t>(random() % tables.size()));
+      // Some are escaped, up to the limit.
+      const int most = random() % 50 == 0 ? kMaxResidual : 4;
+      residuals.push_back(static_cast<int16_t>(static_cast<int>(random() % (2 * most + 1)) - most));
+      one_by_one.Put(tables[which[i]], residuals[i]);
+    }
+    at_once.Put(tables.data(), which.data(), residuals.data(), count);
+    EXPECT_EQ(at_once.Finish(), one_by_one.Finish()) << count;
+  }
+}
+
 TEST(RansTest, EncoderStartsAnewAfterFinish) {
   const CdfTable table = LaplaceTable(7, 0.6);
   RansEncoder encoder;
