@@ -5,6 +5,8 @@
 #include <array>
 #include <cmath>
 #include <cstring>
+#include <iterator>
+#include <memory>
 #include <numeric>
 #include <utility>
 
@@ -326,14 +328,19 @@ std::vector<double> Solve(const Quadratic& q) {
 }
 
 /// The ridge with which one half tells most of the other; 0 if it tells nothing.
-double ChooseRidge(const std::array<Quadratic, 2>& halves) {
+double ChooseRidge(const std::array<Quadratic, 2>& halves, Workers& workers) {
+  constexpr int kCount = std::size(kRidges);
+  double changes[kCount][2];
+  workers.ForEach(2 * kCount, [&](int, int i) {
+    const int half = i % 2;
+    changes[i / 2][half] = halves[1 - half].Change(Solve(halves[half].WithRidge(kRidges[i / 2])));
+  });
   double chosen = 0, least = 0;
-  for (const double ridge : kRidges) {
-    double change = 0;
-    for (int i = 0; i < 2; ++i) change += halves[1 - i].Change(Solve(halves[i].WithRidge(ridge)));
+  for (int i = 0; i < kCount; ++i) {
+    const double change = changes[i][0] + changes[i][1];
     if (change < least) {
       least = change;
-      chosen = ridge;
+      chosen = kRidges[i];
     }
   }
   return chosen;
@@ -453,7 +460,6 @@ Result<FittedPostFilter> FitPostFilter(const ModelData& model, const bitstream::
                                        std::shared_ptr<TransformMemory> memory) {
   const TileGrid grid(header);
   const auto quality_index = static_cast<int>(header.quality_index);
-  Transform g_s(model.g_s, quality_index, SynthesisPrecision(), workers, std::move(memory));
   const std::vector<float> step_of_y = TablesAtQuality(model, quality_index).inverse_gain_y;
   int64_t positions = 0;
   for (const SampleWindows::Window& window : samples.windows()) {
@@ -463,19 +469,36 @@ Result<FittedPostFilter> FitPostFilter(const ModelData& model, const bitstream::
   // Odd, so that rows of all places within blocks of 2, 4, 8 and 16 count, which err differently.
   const int row_step = static_cast<int>(std::max<int64_t>(1, pixels_there / kPixelsEnough)) | 1;
   std::array<Sums, 2> sums;  // of every second window
-  for (size_t i = 0; i < samples.windows().size(); ++i) {
-    LICHEN_RETURN_IF_ERROR(
-        AddWindow(samples.windows()[i], grid, header, row_step, step_of_y, g_s, workers, &sums[i % 2]));
-  }
-  const auto quadratic = [&](const Sums& of) {
-    return ForCoefficients(model.post_filter, quality_index, IsGray(header), of);
+  const auto windows = static_cast<int>(samples.windows().size());
+  const auto add_window = [&](int i, Transform& g_s, Workers& its_workers, Sums* to) {
+    return AddWindow(samples.windows()[i], grid, header, row_step, step_of_y, g_s, its_workers, to);
   };
-  Quadratic q = quadratic(sums[0]);
+  if (windows < workers.threads()) {
+    Transform g_s(model.g_s, quality_index, SynthesisPrecision(), workers, std::move(memory));
+    for (int i = 0; i < windows; ++i) LICHEN_RETURN_IF_ERROR(add_window(i, g_s, workers, &sums[i % 2]));
+  } else {
+    // Windows are small: each thread takes one after the other.
+    Workers alone(1);
+    std::vector<std::unique_ptr<Transform>> lanes(workers.threads());
+    std::vector<Sums> of_windows(windows);
+    LICHEN_RETURN_IF_ERROR(workers.TryEach(windows, [&](int lane, int i) {
+      std::unique_ptr<Transform>& g_s = lanes[lane];
+      if (!g_s) {
+        g_s = std::make_unique<Transform>(model.g_s, quality_index, SynthesisPrecision(), alone,
+                                          lane == 0 ? memory : nullptr);
+      }
+      return add_window(i, *g_s, alone, &of_windows[i]);
+    }));
+    for (int i = 0; i < windows; ++i) sums[i % 2].Add(of_windows[i]);
+  }
+  std::array<Quadratic, 2> halves;
+  workers.ForEach(samples.whole() ? 1 : 2, [&](int, int i) {
+    halves[i] = ForCoefficients(model.post_filter, quality_index, IsGray(header), sums[i]);
+  });
+  Quadratic q = halves[0];
   double ridge = kRidge;
   if (!samples.whole()) {
-    const std::array<Quadratic, 2> halves = {std::move(q), quadratic(sums[1])};
-    ridge = ChooseRidge(halves);
-    q = halves[0];
+    ridge = ChooseRidge(halves, workers);
     q.Add(halves[1]);
   }
   FittedPostFilter fitted;
@@ -532,8 +555,8 @@ uint64_t PostFilterFitMemory(const ModelData& model, const TileGrid& grid, int t
   const uint64_t rows = uint64_t{3} * kColours * (uint64_t(w) * kLatentPixels + 2) * sizeof(float);
   constexpr uint64_t kChunk = uint64_t{Sums::kRows} * (kPixels + Sums::kRows * kLanes) * sizeof(float);
   constexpr uint64_t kCode = uint64_t{6} << 20;  // oneDNN's, for the layers of one more transform
-  return windows + Transform::Memory(model.g_s, model.latent_channels, h, w, SynthesisPrecision(), true) + bands +
-         kCode + uint64_t(threads) * (kSums + rows + kChunk);
+  const uint64_t transform = Transform::Memory(model.g_s, model.latent_channels, h, w, SynthesisPrecision(), true);
+  return windows + (whole ? 1 : threads) * (transform + bands) + kCode + uint64_t(threads) * (kSums + rows + kChunk);
 }
 
 }  // namespace lichen

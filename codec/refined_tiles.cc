@@ -27,7 +27,7 @@ RefinedTiles::RefinedTiles(const ModelData& model, const TileGrid& grid, const b
     : grid_(grid),
       channels_(model.latent_channels),
       gain_(TablesAtQuality(model, static_cast<int>(header.quality_index)).gain_y),
-      encoder_(model, header, workers, 1),
+      encoder_(model, header, workers),
       refinement_(model, static_cast<int>(header.quality_index), iterations, workers) {}
 
 Status RefinedTiles::EncodeUsual(const RefinementCanvas& picture) {

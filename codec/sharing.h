@@ -7,11 +7,13 @@
 
 namespace lichen {
 
-/// All workers share the work on one tile, where there are fewer tiles in a row than workers; else each has a
-/// tile of its own. Borrows `workers`.
-inline Sharing SharingOf(Workers& workers, int tiles) {
-  if (tiles >= workers.threads()) return {};
-  return {workers.threads(), [&workers](int count, const Sharing::Work& work) { workers.ForEach(count, work); }};
+/// Workers that have no tile of their own share the work on others. Borrows `workers`.
+inline Sharing SharingOf(Workers& workers) {
+  if (workers.threads() == 1) return {};
+  return {workers.threads(), [&workers](int count, const Sharing::Work& work) {
+            if (workers.AnyIsIdle()) return workers.ForEach(count, work);
+            for (int i = 0; i < count; ++i) work(0, i);
+          }};
 }
 
 }  // namespace lichen

@@ -60,14 +60,13 @@ class TileOfY : public LatentSource {
 /// Encodes one tile after the other. Not for use by two threads at once.
 class TileEncoder {
  public:
-  /// Borrows `model` and `workers`. header: of the picture; tiles: of which encoders like this one work on one each, at
-  /// the same time
-  TileEncoder(const ModelData& model, const bitstream::Header& header, Workers& workers, int tiles)
+  /// Borrows `model` and `workers`. header: of the picture
+  TileEncoder(const ModelData& model, const bitstream::Header& header, Workers& workers)
       : model_(model),
         tables_(TablesAtQuality(model, static_cast<int>(header.quality_index))),
         h_a_(model.h_a, static_cast<int>(header.quality_index), FastestPrecision(), workers),
         entropy_model_(model, static_cast<int>(header.quality_index), static_cast<int>(header.trellis_bits),
-                       IntegerEngine::kFast, EntropyModel::Quantiser::kRateDistortion, SharingOf(workers, tiles)) {}
+                       IntegerEngine::kFast, EntropyModel::Quantiser::kRateDistortion, SharingOf(workers)) {}
 
   /// y: the tile's first position, as in TileOfY. errors: kOutOfMemory, kInternal
   template <typename T>
@@ -138,9 +137,9 @@ class TileRowEncoder {
   Status Encode(const uint16_t* band, int tile_row, const Consume& consume) {
     const int h = grid_.Row(tile_row).size(), columns = grid_.columns();
     std::vector<Result<std::vector<uint8_t>>> tiles(columns, std::vector<uint8_t>());
-    workers_.ForEach(columns, [&](int lane, int i) {
+    workers_.ForEachOutermost(columns, [&](int lane, int i) {
       std::unique_ptr<TileEncoder>& encoder = encoders_[lane];
-      if (!encoder) encoder = std::make_unique<TileEncoder>(model_, header_, workers_, columns);
+      if (!encoder) encoder = std::make_unique<TileEncoder>(model_, header_, workers_);
       const Span span = grid_.Column(i);
       const SharedSides shared = {tile_row > 0, tile_row + 1 < grid_.rows(), i > 0, i + 1 < columns};
       tiles[i] = encoder->Encode(band + static_cast<size_t>(span.begin) * model_.latent_channels, grid_.width(), h,

@@ -38,7 +38,7 @@ class TileRowDecoder {
   template <typename Take>
   std::vector<Status> Decode(int tile_row, int first, int end, const Take& take) {
     std::vector<Status> statuses(end - first);
-    workers_.ForEach(end - first, [&](int lane, int i) {
+    workers_.ForEachOutermost(end - first, [&](int lane, int i) {
       statuses[i] = DecodeTile(tile_row, first + i, lanes_[lane]);
       if (statuses[i].ok()) take(first + i, static_cast<const Latents&>(lanes_[lane].latents));
     });
@@ -57,7 +57,7 @@ class TileRowDecoder {
       lane.model = std::make_unique<EntropyModel>(
           model_, static_cast<int>(header.quality_index), static_cast<int>(header.trellis_bits), IntegerEngine::kFast,
           EntropyModel::Quantiser::kNearest,
-          NetworksAreWorthSharing() ? SharingOf(workers_, grid_.columns()) : Sharing());
+          NetworksAreWorthSharing() ? SharingOf(workers_) : Sharing());
     }
     const size_t tile = static_cast<size_t>(tile_row) * grid_.columns() + column;
     LICHEN_RETURN_IF_ERROR(bitstream::CheckTile(container_, data_, size_, tile));

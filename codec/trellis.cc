@@ -136,11 +136,11 @@ constexpr size_t CandidateOf(int step, int branch) {
 /// states       [lane]
 /// flips        bits that differ from twice the state, by the parity and by the quantiser
 /// odd          [step][states], a bit a lane; candidates: [chunk][quantiser][parity][step][lane]
-/// symbols, quantisers: [step][lane]
+/// symbols, before: [step][lane], and the states before them
 LICHEN_VECTORISED
 void Backward(int bits, const uint16_t* flips, TrellisOrder order, int begin, int end, const uint16_t* __restrict odd,
               const int16_t* __restrict candidates, uint16_t* __restrict states, int16_t* __restrict symbols,
-              uint8_t* __restrict quantisers) {
+              uint8_t* __restrict before) {
   const auto mask = static_cast<uint16_t>((1 << bits) - 1), of_odd = flips[0], of_upper = flips[1];
   const auto bit = static_cast<uint16_t>(order.bit), flip = static_cast<uint16_t>(order.flip);
   for (int step = end; step-- > begin;) {
@@ -159,8 +159,8 @@ void Backward(int bits, const uint16_t* flips, TrellisOrder order, int begin, in
       const auto lower = static_cast<int16_t>(is_odd ? candidate[kChunkSize + i] : candidate[i]);
       const auto upper = static_cast<int16_t>(is_odd ? candidate[3 * kChunkSize + i] : candidate[2 * kChunkSize + i]);
       symbols[step * kLanes + i] = is_upper ? upper : lower;
-      quantisers[step * kLanes + i] = static_cast<uint8_t>(is_upper & 1);
       states[i] = static_cast<uint16_t>((states[i] * 2 & mask) ^ (is_odd & of_odd) ^ (is_upper & of_upper));
+      before[step * kLanes + i] = static_cast<uint8_t>(states[i]);
     }
   }
 }
@@ -216,7 +216,7 @@ void TrellisSearch::Run(const float* exact, uint8_t* table, size_t count, uint32
 
 uint64_t TrellisSearch::Memory(int bits) {
   constexpr uint64_t kCosts = uint64_t{2} * kTables * kCostRow * sizeof(uint32_t);
-  constexpr uint64_t kOfLane = 5 * sizeof(int16_t) + sizeof(uint8_t);  // candidates, the one of them, its quantiser
+  constexpr uint64_t kOfLane = 5 * sizeof(int16_t) + sizeof(uint8_t);  // candidates, the one of them, the state
   return 2 * uint64_t{kMostSteps} * (kLanes * kOfLane + (sizeof(uint16_t) << bits)) + kCosts;
 }
 
@@ -297,7 +297,7 @@ void TrellisSearch::Search(const Rest& rest, const Block& block, int number, uin
 
   // Back from the best states, all lanes side by side.
   int16_t* chosen = part.chosen.Reserve(static_cast<size_t>(block.steps) * kLanes);
-  uint8_t* quantisers = part.quantisers.Reserve(static_cast<size_t>(block.steps) * kLanes);
+  uint8_t* before = part.before.Reserve(static_cast<size_t>(block.steps) * kLanes);
   std::array<uint16_t, kLanes> now{};
   for (int lane = 0; lane < kLanes; ++lane) {
     int16_t least = costs[0][order_.Place(0)][lane];
@@ -307,7 +307,7 @@ void TrellisSearch::Search(const Rest& rest, const Block& block, int number, uin
     }
   }
   const auto back = [&](int from, int to) {
-    Backward(bits_, flips_.data(), order_, to, from, odd, candidates, now.data(), chosen, quantisers);
+    Backward(bits_, flips_.data(), order_, to, from, odd, candidates, now.data(), chosen, before);
   };
   const int end = block.beside + block.of_lane;
   back(block.steps, end);
@@ -327,15 +327,17 @@ void TrellisSearch::Join(const Block& block) {
   }
 }
 
-/// The best way of one lane to the state that it ends in.
+/// The best way of one lane to the state that it ends in, up to where it meets the one that was found before.
 void TrellisSearch::Redo(const Block& block, Part& part, int lane, uint32_t state) const {
   for (int step = block.beside + block.of_lane; step-- > block.beside;) {
     const size_t place = static_cast<size_t>(step) * code_.states() + order_.Place(state);
     const uint32_t parity = part.odd.data()[place] >> lane & 1;
     state = code_.Before(state, parity);
-    const int quantiser = TrellisCode::Quantiser(state), branch = 2 * quantiser + static_cast<int>(parity);
+    const int branch = 2 * TrellisCode::Quantiser(state) + static_cast<int>(parity);
     part.chosen.data()[step * kLanes + lane] = part.candidates.data()[CandidateOf(step, branch) + lane];
-    part.quantisers.data()[step * kLanes + lane] = static_cast<uint8_t>(quantiser);
+    uint8_t& before = part.before.data()[step * kLanes + lane];
+    if (before == state) return;
+    before = static_cast<uint8_t>(state);
   }
   part.at_begin[lane] = static_cast<uint16_t>(state);
 }
@@ -346,10 +348,11 @@ void TrellisSearch::Write(const Rest& rest, const Block& block, int number, cons
     const int64_t first = (int64_t{number} * kLanes + lane) * block.of_lane;
     const auto count = static_cast<int>(std::min<int64_t>(block.decided - first, block.of_lane));
     const int16_t* chosen = part.chosen.data() + block.beside * kLanes + lane;
-    const uint8_t* quantisers = part.quantisers.data() + block.beside * kLanes + lane;
+    const uint8_t* before = part.before.data() + block.beside * kLanes + lane;
     for (int i = 0; i < count; ++i) {
+      const int quantiser = TrellisCode::Quantiser(before[i * kLanes]);
       symbols[first + i] = chosen[i * kLanes];
-      rest.table[first + i] = static_cast<uint8_t>(quantisers[i * kLanes] * kTables + rest.table[first + i] % kTables);
+      rest.table[first + i] = static_cast<uint8_t>(quantiser * kTables + rest.table[first + i] % kTables);
     }
   }
 }

@@ -114,7 +114,7 @@ class TrellisSearch {
     Scratch<int16_t> candidates;  // [chunk][quantiser, parity][step][lane]: symbols of the branches
     Scratch<uint16_t> odd;        // [step][state], a bit a lane: whether the best way to it has an odd symbol last
     Scratch<int16_t> chosen;      // [step][lane]: symbols
-    Scratch<uint8_t> quantisers;  // [step][lane]: theirs
+    Scratch<uint8_t> before;      // [step][lane]: states before them
     std::array<uint16_t, kTrellisLanes> at_begin{}, at_end{};  // states before and after what a lane decides
     uint32_t last_state = 0;                                   // after the last symbol, where that is in this part
   };

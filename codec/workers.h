@@ -12,6 +12,7 @@
 #include <tbb/task_group.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cstdint>
 #include <vector>
 
@@ -57,24 +58,24 @@ class Workers {
   /// one takes no piece of the outer. An exception is passed on once all have ended.
   template <typename Work>
   void ForEach(int count, const Work& work) {
-    if (threads_ == 1 || count <= 1) {
-      const OneThread one;
-      for (int i = 0; i < count; ++i) work(0, i);
-      return;
-    }
-    arena_.execute([&] {
-      tbb::this_task_arena::isolate([&] {
-        tbb::parallel_for(
-            tbb::blocked_range<int>(0, count, 1),
-            [&](const tbb::blocked_range<int>& range) {
-              const OneThread one;
-              const int lane = tbb::this_task_arena::current_thread_index();
-              for (int i = range.begin(); i < range.end(); ++i) work(lane, i);
-            },
-            tbb::simple_partitioner());
-      });
-    });
+    if (RunAlone(count, work)) return;
+    arena_.execute([&] { tbb::this_task_arena::isolate([&] { Share(count, work); }); });
   }
+
+  /// The same for a loop that is inside of no other, with pieces that keep a thread busy for long: one that waits for
+  /// the rest helps with loops inside of their pieces.
+  template <typename Work>
+  void ForEachOutermost(int count, const Work& work) {
+    const auto busy_work = [&](int lane, int i) {
+      const Busy busy(*this);
+      work(lane, i);
+    };
+    if (RunAlone(count, busy_work)) return;
+    arena_.execute([&] { Share(count, busy_work); });
+  }
+
+  /// Whether a thread has none of those pieces, nor what Both calls, so that sharing a loop inside of one pays.
+  bool AnyIsIdle() const { return busy_ < threads_; }
 
   /// The same for work that can fail. errors: that of the first that failed, in order
   template <typename Work>
@@ -98,6 +99,7 @@ class Workers {
     arena_.execute([&] { group.run([&] { beside(); }); });
     const auto wait = [&] { arena_.execute([&] { group.wait(); }); };
     try {
+      const Busy busy(*this);
       here();
     } catch (...) {
       wait();
@@ -115,7 +117,39 @@ class Workers {
   }
 
  private:
+  class Busy {
+   public:
+    explicit Busy(Workers& workers) : workers_(workers) { ++workers_.busy_; }
+    ~Busy() { --workers_.busy_; }
+    Busy(const Busy&) = delete;
+    Busy& operator=(const Busy&) = delete;
+
+   private:
+    Workers& workers_;
+  };
+
+  template <typename Work>
+  bool RunAlone(int count, const Work& work) {
+    if (threads_ > 1 && count > 1) return false;
+    const OneThread one;
+    for (int i = 0; i < count; ++i) work(0, i);
+    return true;
+  }
+
+  template <typename Work>
+  static void Share(int count, const Work& work) {
+    tbb::parallel_for(
+        tbb::blocked_range<int>(0, count, 1),
+        [&](const tbb::blocked_range<int>& range) {
+          const OneThread one;
+          const int lane = tbb::this_task_arena::current_thread_index();
+          for (int i = range.begin(); i < range.end(); ++i) work(lane, i);
+        },
+        tbb::simple_partitioner());
+  }
+
   int threads_;
+  std::atomic<int> busy_ = 0;
   tbb::task_arena arena_;
 };
 

@@ -118,7 +118,8 @@ double Psnr(const Image& a, const Image& b) {
 /// Lichen, set up in the process that measures it, since that may have another instruction set.
 class Lichen : public Codec {
  public:
-  Lichen(std::string name, const char* isa, int threads) : name_(std::move(name)), isa_(isa), threads_(threads) {}
+  Lichen(std::string name, const char* isa, int threads, int effort = EncodeOptions().effort)
+      : name_(std::move(name)), isa_(isa), threads_(threads), effort_(effort) {}
   std::string Name() const override { return name_; }
   std::string Version() const override { return std::string("lichen ") + lichen::Version(); }
   std::vector<double> DefaultQualities() const override { return {kLichenQuality}; }
@@ -129,6 +130,7 @@ class Lichen : public Codec {
     EncodeOptions options;
     options.quality = quality;
     options.threads = threads_;
+    options.effort = effort_;
     return lichen::Encode(image, options);
   }
   Result<Image> Decode(const std::vector<uint8_t>& file) const override {
@@ -144,7 +146,7 @@ class Lichen : public Codec {
   }
   std::string name_;
   const char* isa_;
-  int threads_;
+  int threads_, effort_;
 };
 
 /// The time of one 3x3 convolution of 128 to 128 channels in 32-bit floats, as "encoding".
@@ -300,12 +302,15 @@ void Library(const Arguments& arguments, const std::vector<Subject>& subjects, c
       "encode | decode |\n");
   std::printf("|---|---|--:|--:|--:|--:|--:|--:|--:|\n");
   const Lichen best("lichen", nullptr, kThreads), avx2("lichen, AVX2 only", "AVX2", kThreads),
-      vnni("lichen, AVX-512 with VNNI, no bfloat16", "AVX512_CORE_VNNI", kThreads);
+      vnni("lichen, AVX-512 with VNNI, no bfloat16", "AVX512_CORE_VNNI", kThreads),
+      quick("lichen, effort 0", nullptr, kThreads, 0);
   Convolution convolution("AVX2");
   for (const Subject& subject : subjects) {
     std::vector<Entry> entries = {{&best, kLichenQuality, {}, {}, {}, {}},
                                   {&avx2, kLichenQuality, {}, {}, {}, {}},
-                                  {&vnni, kLichenQuality, {}, {}, {}, {}}};
+                                  {&vnni, kLichenQuality, {}, {}, {}, {}},
+                                  {&quick, kLichenQuality, {}, {}, {}, {}}};
+    const size_t first_peer = entries.size();
     for (const Peer& peer : peers) entries.push_back({peer.codec.get(), peer.quality, {}, {}, {}, {}});
     std::vector<Entry> rate = {{&convolution, 0, {}, {}, {}, {}}};
     const Subject one = {"", Mosaic({subject.image}, 1000, 1000)};  // 1 megapixel: MP/s counts convolutions per second
@@ -314,6 +319,13 @@ void Library(const Arguments& arguments, const std::vector<Subject>& subjects, c
       TakeTurns(subject, 1, subject.Megapixels() < 4 ? 3 : 1, &entries);
     }
     PrintEntries(subject, entries);
+    std::printf("\nEffort 0 encodes");
+    for (size_t i = first_peer; i < entries.size(); ++i) {
+      std::printf("%s %s times as many megapixels per second as %s", i == first_peer ? "" : " and",
+                  Ratio(entries[first_peer - 1].encode, entries[i].encode).Text("%.2f").c_str(),
+                  entries[i].codec->Name().c_str());
+    }
+    std::printf(".\n");
     Figures share, giga;
     const double cost = 1e6 * Must(Model::Default())->DecodeMultiplyAddsPerPixel();  // per megapixel
     for (int run = 0; run < arguments.runs; ++run) {
@@ -348,6 +360,9 @@ void Processes(const Arguments& arguments, const std::vector<Subject>& subjects,
     const std::vector<std::pair<std::string, Words>> encoders = {
         {"lichen-enc",
          {arguments.lichen_enc, "--threads", jobs, "-q", FormatQuality(kLichenQuality), png, base + "a.lic"}},
+        {"lichen-enc --effort 0",
+         {arguments.lichen_enc, "--threads", jobs, "-q", FormatQuality(kLichenQuality), "--effort", "0", png,
+          base + "a0.lic"}},
         {"avifenc -s 6 -j 2",
          {"avifenc", "-s", "6", "-j", jobs, "-y", "444", "--min", "0", "--max", "63", "-a", "end-usage=q", "-a",
           "cq-level=" + avif_quality, png, base + "a.avif"}},
