@@ -25,24 +25,35 @@ int BitLength(uint32_t value) {
 }  // namespace
 
 void RansEncoder::Put(const CdfTable* tables, const uint8_t* which, const int16_t* residuals, size_t count) {
-  for (size_t i = 0; i < count; ++i) {
-    // Up to the next that is escaped without looking at the vector's size.
-    const size_t before = symbols_.size();
-    symbols_.resize(before + count - i);
+  constexpr size_t kMost = 512;  // for which room is made at a time, without looking at the vector's size for each
+  for (size_t i = 0; i < count;) {
+    const size_t before = symbols_.size(), end = i + std::min(count - i, kMost);
+    MakeRoom(end - i);
+    symbols_.resize(before + end - i);
     Slots* to = symbols_.data() + before;
-    for (; i < count; ++i) {
+    for (; i < end; ++i) {
       const CdfTable& table = tables[which[i]];
       const uint32_t index = static_cast<uint32_t>(residuals[i]) + static_cast<uint32_t>(table.radius());
       if (index >= table.escape_index()) break;
       *to++ = {static_cast<uint16_t>(table.start(index)), static_cast<uint16_t>(table.frequency(index))};
     }
     symbols_.resize(static_cast<size_t>(to - symbols_.data()));
-    if (i < count) PutEscaped(tables[which[i]], residuals[i]);
+    if (i < end) {
+      PutEscaped(tables[which[i]], residuals[i]);
+      ++i;
+    }
   }
+}
+
+/// A vector grows to its double by itself, of which there may not be memory.
+void RansEncoder::MakeRoom(size_t symbols) {
+  const size_t wanted = symbols_.size() + symbols;
+  if (wanted > symbols_.capacity()) symbols_.reserve(wanted + wanted / 8);
 }
 
 void RansEncoder::PutEscaped(const CdfTable& table, int32_t residual) {
   residual = std::clamp(residual, -kMaxResidual, kMaxResidual);
+  MakeRoom(2 * kMaxEscapeBits + 1);
   PutSlots(table.start(table.escape_index()), table.frequency(table.escape_index()));
 
   // Exp-Golomb of order 0. R = 3, residual -8: magnitude 5 = 101 is 11 0 01, the leading one implied; then sign 1.
@@ -58,6 +69,7 @@ std::vector<uint8_t> RansEncoder::Finish() {
   std::array<uint32_t, kRansStates> states;
   states.fill(kRansLowerBound);
   std::vector<uint16_t> words;
+  words.reserve(symbols_.size());  // one a symbol at most; what is not used is never touched
   for (size_t n = symbols_.size(); n-- > 0;) {
     const uint32_t frequency = symbols_[n].frequency;
     uint32_t& x = states[n % kRansStates];

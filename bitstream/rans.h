@@ -86,6 +86,7 @@ class RansEncoder {
     symbols_.push_back({static_cast<uint16_t>(start), static_cast<uint16_t>(frequency)});
   }
   void PutEscaped(const CdfTable& table, int32_t residual);
+  void MakeRoom(size_t symbols);
 
   std::vector<Slots> symbols_;  // in coding order, escape bits included
 };

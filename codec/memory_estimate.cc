@@ -118,8 +118,9 @@ uint64_t EncodeMemory(const ModelData& model, const bitstream::Header& header, T
   const uint64_t transform = Transform::Memory(model.g_a, 3, h, w, of_pixels, true);
   const uint64_t hyper = Transform::Memory(model.h_a, model.latent_channels, TileEncoder::kStrip,
                                            (grid.Column(0).size() + 3) / 4 * 4, precision, true);
-  // Symbols are kept until the tile's stream is written backwards.
-  const uint64_t symbols = tile * m * 4;
+  // Symbols are kept until the tile's stream is written backwards, as words and then as bytes: noise at a high quality
+  // takes a byte or little more for each.
+  const uint64_t symbols = tile * m * (4 + 1 + 1);
   // What a step codes, for the search, and the search's own.
   const uint64_t search = tile * m / 4 * 15 + TrellisSearch::Memory(static_cast<int>(header.trellis_bits));
   const uint64_t refinement = refine ? RefinedTiles::Memory(model, grid, precision) : 0;

@@ -129,7 +129,7 @@ class TileRowEncoder {
         header_(header),
         workers_(workers),
         windows_(windows),
-        encoders_(workers.threads()) {}
+        encoders_(std::min(workers.threads(), grid.columns())) {}
 
   /// band: [rows of the tiles][grid width][M], halves. Calls consume(column, tile), which gives a Status, in order,
   /// from the calling thread. errors: those of consume; kOutOfMemory, kInternal
@@ -138,7 +138,8 @@ class TileRowEncoder {
     const int h = grid_.Row(tile_row).size(), columns = grid_.columns();
     std::vector<Result<std::vector<uint8_t>>> tiles(columns, std::vector<uint8_t>());
     workers_.ForEachOutermost(columns, [&](int lane, int i) {
-      std::unique_ptr<TileEncoder>& encoder = encoders_[lane];
+      // No more than one is at work on a column; and no more are made than are at work, whichever threads these are.
+      std::unique_ptr<TileEncoder>& encoder = encoders_[columns < workers_.threads() ? i : lane];
       if (!encoder) encoder = std::make_unique<TileEncoder>(model_, header_, workers_);
       const Span span = grid_.Column(i);
       const SharedSides shared = {tile_row > 0, tile_row + 1 < grid_.rows(), i > 0, i + 1 < columns};
@@ -153,7 +154,7 @@ class TileRowEncoder {
     return Status();
   }
 
-  /// What a decoder will get from the last tile of the first thread. REQUIRES: Encode
+  /// What a decoder will get from the tile, of a picture of one. REQUIRES: Encode
   const Latents& latents() const { return encoders_[0]->latents(); }
 
  private:
@@ -162,7 +163,7 @@ class TileRowEncoder {
   bitstream::Header header_;
   Workers& workers_;
   SampleWindows* windows_;
-  std::vector<std::unique_ptr<TileEncoder>> encoders_;  // by lane
+  std::vector<std::unique_ptr<TileEncoder>> encoders_;  // by column where these are fewer than threads, else by lane
 };
 
 }  // namespace lichen

@@ -38,9 +38,11 @@ class TileRowDecoder {
   template <typename Take>
   std::vector<Status> Decode(int tile_row, int first, int end, const Take& take) {
     std::vector<Status> statuses(end - first);
-    workers_.ForEachOutermost(end - first, [&](int lane, int i) {
-      statuses[i] = DecodeTile(tile_row, first + i, lanes_[lane]);
-      if (statuses[i].ok()) take(first + i, static_cast<const Latents&>(lanes_[lane].latents));
+    workers_.ForEachOutermost(end - first, [&](int thread, int i) {
+      // No more than one is at work on a column; and no more are used than are at work, whichever threads these are.
+      Lane& lane = lanes_[end - first < workers_.threads() ? i : thread];
+      statuses[i] = DecodeTile(tile_row, first + i, lane);
+      if (statuses[i].ok()) take(first + i, static_cast<const Latents&>(lane.latents));
     });
     return statuses;
   }
@@ -56,8 +58,7 @@ class TileRowDecoder {
       const bitstream::Header& header = container_.header;
       lane.model = std::make_unique<EntropyModel>(
           model_, static_cast<int>(header.quality_index), static_cast<int>(header.trellis_bits), IntegerEngine::kFast,
-          EntropyModel::Quantiser::kNearest,
-          NetworksAreWorthSharing() ? SharingOf(workers_) : Sharing());
+          EntropyModel::Quantiser::kNearest, NetworksAreWorthSharing() ? SharingOf(workers_) : Sharing());
     }
     const size_t tile = static_cast<size_t>(tile_row) * grid_.columns() + column;
     LICHEN_RETURN_IF_ERROR(bitstream::CheckTile(container_, data_, size_, tile));

@@ -192,7 +192,7 @@ TrellisSearch::TrellisSearch(int bits, std::vector<float> cost, double weight, d
   flips_ = {static_cast<uint16_t>(code_.Before(0, 1)), static_cast<uint16_t>(code_.Before(states / 2, 0))};
   for (int row = 0; row < 2 * kTables; ++row) {
     const auto units = [&](int magnitude) {
-      const float bits_of_it = std::min(cost[row * (kLargest + 1) + std::min(magnitude, kLargest)], 2047.0f);
+      const float bits_of_it = std::min(cost[row * (kLargest + 1) + std::min(magnitude, kLargest)], 1023.0f);
       return static_cast<uint32_t>(std::max(bits_of_it, 0.0f) * kUnitsPerBit + 0.5f);
     };
     for (int k = 0; k < kCostRow; ++k) costs_[row * kCostRow + k] = units(k) << 16 | units(k > 0 ? k - 1 : 1);

@@ -207,7 +207,7 @@ TEST(MemoryEstimateTest, IsCloseToWhatIsTakenOfPicturesThatAPostFilterIsFittedTo
     const uint64_t encoding = Measured(encode);
     const uint64_t to_encode = Mib(EncodeMemory(model, header, FastestPrecision(), 1, false, true));
     EXPECT_LE(encoding, to_encode + to_encode / 10) << width << "x" << height;
-    EXPECT_GE(encoding, to_encode / 2) << width << "x" << height;
+    EXPECT_GE(encoding, to_encode * 2 / 5) << width << "x" << height;  // stripes have few symbols
     std::cout << "  " << width << "x" << height << ": " << encoding << " of " << to_encode << " MiB\n";
   }
 }

@@ -227,14 +227,14 @@ TEST(RansTest, ClampsResidualsBeyondTheLimit) {
 TEST(RansTest, ManyAtOnceMakeTheSameStreamAsOneByOne) {
   const std::vector<CdfTable> tables = AssortedTables();
   std::mt19937 random(5);
-  for (const size_t count : {0u, 1u, 2u, 3000u}) {
+  for (const size_t count : {0u, 1u, 2u, 512u, 3000u, 400000u}) {
     std::vector<uint8_t> which;
     std::vector<int16_t> residuals;
     RansEncoder one_by_one, at_once;
     for (size_t i = 0; i < count; ++i) {
       which.push_back(static_cast<uint8_t>(random() % tables.size()));
-      // Some are escaped, up to the limit.
-      const int most = random() % 50 == 0 ? kMaxResidual : 4;
+      // Many are escaped, up to the limit.
+      const int most = random() % 10 == 0 ? kMaxResidual : 4;
       residuals.push_back(static_cast<int16_t>(static_cast<int>(random() % (2 * most + 1)) - most));
       one_by_one.Put(tables[which[i]], residuals[i]);
     }
