@@ -16,6 +16,7 @@ struct CodecEntry {
 const std::vector<CodecEntry>& Codecs() {
   static const std::vector<CodecEntry> entries = {
       {"lichen", "", [](const LichenSettings& settings) { return MakeLichenCodec(settings); }},
+      {"lichen-e0", "", [](const LichenSettings& settings) { return MakeLichenCodec(settings, 0); }},
       {"lichen-e2", "", [](const LichenSettings& settings) { return MakeLichenCodec(settings, 2); }},
       {"lichen-e3", "", [](const LichenSettings& settings) { return MakeLichenCodec(settings, 3); }},
       {"jpeg", "", [](const LichenSettings&) { return MakeJpegCodec(ChromaSampling::k420); }},
