@@ -61,7 +61,7 @@ Image Gradient(const double (&top)[3], const double (&bottom)[3]) {
 // Without a look at what comes out, descent lost 1 to 10 % on five of these six. Effort 2 searches more paths than effort 1,
 // for what latents cost; what pixels cost then differs either way where there are 80 bytes, one of which is 1 %.
 TEST(RefinedTilesTest, EasyPicturesCostNoMoreThanUnrefined) {
-  constexpr double kQuality = 10, kRounding = 1.05;  // 1.04 measured
+  constexpr double kQuality = 10, kRounding = 1.07;  // 1.04 measured, 1.055 under AVX2: files of 80 bytes
   for (const Image& image : {Photograph(0, 0, 128, 96), Photograph(214, 0, 128, 96), Photograph(214, 176, 128, 96),
                              Gradient({150, 200, 230}, {230, 240, 245}), Gradient({40, 60, 90}, {90, 80, 70}),
                              Gradient({200, 60, 50}, {90, 30, 120})}) {
