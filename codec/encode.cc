@@ -124,7 +124,11 @@ class Encoder {
     strips_ = Strips({0, grid_.height()}, step, margin_);
     const bool refine = Refines(options_);
     band_size_ = std::min(most, grid_.height()) * BandRow();
-    refine ? static_cast<void>(y_.Reserve(grid_.height() * BandRow())) : static_cast<void>(band_.Reserve(band_size_));
+    if (refine) {
+      y_.Reserve(grid_.height() * BandRow());
+    } else {
+      band_.Reserve(band_size_);
+    }
     std::vector<std::vector<uint8_t>> tiles;
     if (refine) {
       LICHEN_ASSIGN_OR_RETURN(tiles, EncodeRefined());
@@ -240,8 +244,11 @@ class Encoder {
     workers_.ForEach(y.h, [&](int, int v) {
       const float* from = y.rows + v * BandRow();
       const size_t to = (band_rows_ + v) * BandRow();
-      Refines(options_) ? static_cast<void>(std::copy_n(from, BandRow(), y_.data() + to))
-                        : FloatsToHalves(from, BandRow(), band_.data() + to);
+      if (Refines(options_)) {
+        std::copy_n(from, BandRow(), y_.data() + to);
+      } else {
+        FloatsToHalves(from, BandRow(), band_.data() + to);
+      }
     });
     band_rows_ += y.h;
     analysed_ += Area(strip, {0, grid_.width()});

@@ -101,7 +101,8 @@ class EntropyModel {
     std::vector<float> y, exact;
     std::vector<int32_t> mean, index, list, residual, rounded;
   };
-  /// Rows of a tile that one thread works on, and what a step codes there: of the elements of these rows, the first.
+  /// Rows of a tile that one thread works on, begin..end-1; where, among what a step codes, theirs begins, and how much
+  /// it is.
   struct Band {
     int begin = 0, end = 0;
     size_t first = 0, coded = 0;

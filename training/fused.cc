@@ -206,7 +206,8 @@ void QuantiseSample(const Latents& at, int64_t sample, const float* indices, con
   std::vector<int16_t> symbols(coded.size());
   Quantise(exact.data(), table.data(), coded.size(), cost, weight, bits, symbols.data());
   for (size_t i = 0; i < coded.size(); ++i) {
-    residuals[coded[i]] = kLevel * static_cast<float>(lichen::LevelOf(table[i] / lichen::TrellisSearch::kTables, symbols[i]));
+    const int quantiser = table[i] / lichen::TrellisSearch::kTables;
+    residuals[coded[i]] = kLevel * static_cast<float>(lichen::LevelOf(quantiser, symbols[i]));
   }
 }
 
