@@ -117,10 +117,10 @@ struct EntropyModel::Writer {
     owner.counts_.data()[position] = static_cast<uint16_t>(n);
   }
   /// Puts what is coded of the bands, but for the lists, one behind the other. Returns the number.
-  size_t Close(std::vector<Band>& bands, std::vector<size_t>* first) {
+  size_t Close(std::vector<Band>* bands) {
     size_t coded = 0;
-    for (const Band& band : bands) {
-      first->push_back(coded);
+    for (Band& band : *bands) {
+      band.symbol = coded;
       std::copy_n(owner.exact_.data() + band.first, band.coded, owner.exact_.data() + coded);
       std::copy_n(owner.marks_.data() + band.first, band.coded, owner.marks_.data() + coded);
       coded += band.coded;
@@ -390,14 +390,12 @@ void EntropyModel::ForPositions(const Steps& steps, int step, int begin, int end
   const Groups group_of_phase = GroupsAt(step);
   const std::vector<int32_t> nothing(seen ? 0 : 2 * count);
   std::array<const int32_t*, 4> heads{};  // of each group at its next position
+  for (int phase = 0; seen && phase < 4; ++phase) {
+    const int down = phase >> 1, right = phase & 1, first = begin + ((begin ^ down) & 1);
+    const size_t above = static_cast<size_t>(first - down) / 2 * ((w - right + 1) / 2);
+    heads[phase] = outputs_[group_of_phase[phase]].data() + above * 2 * count;
+  }
   for (int y = begin; y < end; ++y) {
-    for (int phase = 0; phase < 4; ++phase) {
-      const int down = phase >> 1, right = phase & 1;
-      if ((y == begin || y == begin + 1) && (y & 1) == down && seen) {
-        const size_t above = static_cast<size_t>(y - down) / 2 * ((w - right + 1) / 2);
-        heads[phase] = outputs_[group_of_phase[phase]].data() + above * 2 * count;
-      }
-    }
     for (int x = 0; x < w; ++x) {
       const int phase = PhaseOf(y, x), c = group_of_phase[phase] * count;
       const int32_t* head = seen ? heads[phase] : nothing.data();
@@ -474,14 +472,13 @@ void EntropyModel::CodeStepOfY(Writer& writer, int step, int h, int w, int32_t* 
     });
     bands[i] = band;
   });
-  std::vector<size_t> first_symbols;
-  const size_t coded = writer.Close(bands, &first_symbols);
+  const size_t coded = writer.Close(&bands);
   writer.Search(coded);
   sharing_.ForEach(bands_count + 1, [&](int lane, int i) {
     if (i == 0) return rans_.Put(TablesOfY(), marks_.data(), symbols_.data(), coded);
     const Band& band = bands[i - 1];
     Group& group = groups_[lane];
-    size_t symbol = first_symbols[i - 1], list = band.first;
+    size_t symbol = band.symbol, list = band.first;
     for (int y = band.begin; y < band.end; ++y) {
       for (int x = 0; x < w; ++x) {
         const size_t position = static_cast<size_t>(y) * w + x;

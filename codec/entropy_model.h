@@ -101,11 +101,11 @@ class EntropyModel {
     std::vector<float> y, exact;
     std::vector<int32_t> mean, index, list, residual, rounded;
   };
-  /// Rows of a tile that one thread works on, begin..end-1; where, among what a step codes, theirs begins, and how much
-  /// it is.
+  /// Rows of a tile that one thread works on, begin..end-1; where what a step codes of them begins, first with room for
+  /// all of the rows above and then right behind theirs (symbol); and how much it is.
   struct Band {
     int begin = 0, end = 0;
-    size_t first = 0, coded = 0;
+    size_t first = 0, symbol = 0, coded = 0;
   };
   /// offset: of indices, in sixteenths, by channel
   Steps MakeSteps(int channels, int features, const std::array<std::vector<IntegerLayer>, 4>& networks,

@@ -62,7 +62,8 @@ using TrellisCosts = int16_t __attribute__((vector_size(2 * kTrellisLanes)));
 
 /// From the costs of all states, `now`, to those after a symbol, `next`. branches:
 /// [quantiser][parity] rows, of which [lane] is what a symbol costs; odd: [states], a bit a lane: whether the best way
-/// to the state has an odd symbol last. States stand in their order.
+/// to the state has an odd symbol last. States stand in their order. REQUIRES: next is aligned to 64 bytes, as the
+/// costs of two states are then, which are stored at once
 using TrellisStep = void (*)(const int16_t* branches, const TrellisCosts* now, TrellisCosts* next, uint16_t* odd);
 
 namespace trellis_step {
