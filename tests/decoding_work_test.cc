@@ -107,6 +107,8 @@ Bytes CostlyFile(uint32_t width, uint32_t height, bitstream::Coding coding = bit
   header.quality_index = 896;
   header.tile_size_log2 = 6;
   if (coding == bitstream::Coding::kLearned) header.post_filter = CostlyPostFilter(model);
+  const int trellis_bits = static_cast<int>(header.trellis_bits);
+  if (coding == bitstream::Coding::kDct) header.trellis_bits = 0;
 
   std::mt19937 random(7);
   const auto noise = [&random](size_t size) {
@@ -114,8 +116,7 @@ Bytes CostlyFile(uint32_t width, uint32_t height, bitstream::Coding coding = bit
     for (float& value : values) value = random() % 2 == 0 ? 1e6f : -1e6f;
     return values;
   };
-  EntropyModel coder(model, static_cast<int>(header.quality_index), static_cast<int>(header.trellis_bits),
-                     IntegerEngine::kFast);
+  EntropyModel coder(model, static_cast<int>(header.quality_index), trellis_bits, IntegerEngine::kFast);
   const TileGrid grid(header);
   std::vector<Bytes> tiles;
   Latents latents;
@@ -143,7 +144,8 @@ constexpr bitstream::Coding kCodings[] = {bitstream::Coding::kLearned, bitstream
 
 class DecodingWorkTest : public testing::Test {
  protected:
-  static void SetUpTestSuite() {
+  /// Not for the suite: tests whose suite fails to set up count as skipped.
+  void SetUp() override {
     for (const bitstream::Coding coding : kCodings) {
       const Bytes small = CostlyFile(kTile, kTile, coding), large = CostlyFile(4 * kTile, 4 * kTile, coding);
       Work(small, false);  // what is made once is made now
@@ -253,9 +255,10 @@ Bytes WithTiles(const Bytes& sound, const SizeOf& size_of, Next&& next) {
 TEST_F(DecodingWorkTest, OtherPostFiltersCostNoMore) {
   const Bytes sound = CostlyFile(100, 80);
   const auto container = bitstream::ParseContainer(sound.data(), sound.size()).value();
-  const size_t at = 8 + 4 + 2 + 16;  // signature, type, length, fields of sides below 128
-  ASSERT_TRUE(std::equal(container.header.post_filter.begin(), container.header.post_filter.end(),
-                         sound.begin() + static_cast<std::ptrdiff_t>(at)));
+  const auto found =
+      std::search(sound.begin(), sound.end(), container.header.post_filter.begin(), container.header.post_filter.end());
+  ASSERT_NE(found, sound.end());
+  const size_t at = static_cast<size_t>(found - sound.begin());
   std::mt19937 random(20261122);
   for (int i = 0; i < 300; ++i) {
     Bytes file = sound;
