@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "codec/convolution.h"
+#include "codec/convolution_amx.h"
 #include "codec/integer_network.h"
 #include "codec/rounded_convolution.h"
 #include "codec/scratch.h"
@@ -35,6 +36,12 @@ using dnnl::memory;
 [[maybe_unused]] const dnnl::status kAmxIsLeftOut =
     std::getenv("ONEDNN_MAX_CPU_ISA") ? dnnl::status::success : dnnl::set_max_cpu_isa(dnnl::cpu_isa::avx512_core_bf16);
 #endif
+
+/// Sets that hold all of a smaller one have all its bits: AMX and AVX10, which versions of oneDNN name differently.
+bool Has(dnnl::cpu_isa set) {
+  const auto isa = static_cast<unsigned>(dnnl::get_effective_cpu_isa());
+  return (isa & static_cast<unsigned>(set)) == static_cast<unsigned>(set);
+}
 
 /// Never destroyed: the built-in model keeps memory and primitives of it until the program ends.
 const dnnl::engine& Cpu() {
@@ -327,22 +334,52 @@ class OneDnnAccumulator : public IntegerAccumulator {
   std::vector<Lane> lanes_;
 };
 
+/// The same in tiles.
+class TileAccumulator : public IntegerAccumulator {
+ public:
+  TileAccumulator(const IntegerLayer& layer, const std::vector<int>& outputs, int lanes)
+      : convolution_(layer.prepared.Get<TileConvolution>(
+            outputs,
+            [&] {
+              return std::make_shared<TileConvolution>(GeometryOf(layer, outputs), Takes::kUint8,
+                                                       WeightsOf(layer, outputs).data(), TileConvolution::Gives::kInt32,
+                                                       TileConvolution::Epilogue());
+            })),
+        scratch_(lanes) {}
+
+  static bool Supports(const IntegerLayer& layer, const std::vector<int>& outputs) {
+    return TileConvolution::Supports(GeometryOf(layer, outputs));
+  }
+
+  void Run(const uint8_t* src, int h, int w, int begin, int end, int lane, int32_t* acc) override {
+    convolution_->Run({src, h, w, convolution_->geometry().kernel / 2}, begin, end, scratch_[lane], acc);
+  }
+
+ private:
+  using Takes = TileConvolution::Takes;
+
+  static TileConvolution::Geometry GeometryOf(const IntegerLayer& layer, const std::vector<int>& outputs) {
+    return {layer.in, static_cast<int>(outputs.size()), layer.kernel, 1};
+  }
+
+  std::shared_ptr<const TileConvolution> convolution_;
+  std::vector<TileScratch> scratch_;
+};
+
 }  // namespace
+
+bool MultipliesInTiles() {
+  static const bool possible = Has(dnnl::cpu_isa::avx512_core_amx) && TileConvolution::Enable();
+  return possible;
+}
 
 std::unique_ptr<IntegerAccumulator> MakeFastAccumulator(const IntegerLayer& layer, const std::vector<int>& outputs,
                                                         int lanes) {
+  if (MultipliesInTiles() && TileAccumulator::Supports(layer, outputs)) {
+    return std::make_unique<TileAccumulator>(layer, outputs, lanes);
+  }
   return std::make_unique<OneDnnAccumulator>(layer, outputs, lanes);
 }
-
-namespace {
-
-/// Sets that hold all of a smaller one have all its bits: AMX and AVX10, which versions of oneDNN name differently.
-bool Has(dnnl::cpu_isa set) {
-  const auto isa = static_cast<unsigned>(dnnl::get_effective_cpu_isa());
-  return (isa & static_cast<unsigned>(set)) == static_cast<unsigned>(set);
-}
-
-}  // namespace
 
 TransformPrecision FastestPrecision() {
   return {Has(dnnl::cpu_isa::avx512_core_bf16) ? Precision::kBfloat16 : Precision::kFloat32,
@@ -351,19 +388,41 @@ TransformPrecision FastestPrecision() {
 
 bool NetworksAreWorthSharing() { return !Has(dnnl::cpu_isa::avx512_core_amx); }
 
+namespace {
+
+/// REQUIRES: precision is not kFloat32
+TileConvolution::Takes TakenAs(Precision precision) {
+  return precision == Precision::kInt8 ? TileConvolution::Takes::kInt8 : TileConvolution::Takes::kBfloat16;
+}
+
+bool RunsInTiles(const FloatConvolutionData& data, Precision precision) {
+  return precision != Precision::kFloat32 && MultipliesInTiles() &&
+         TileConvolution::Supports({data.in, data.out, data.kernel, data.stride});
+}
+
+}  // namespace
+
 struct FloatConvolution::State {
   using Type = memory::data_type;
 
-  std::shared_ptr<SteppedConvolution> convolution;
-  std::vector<Lane> lanes = {};
+  struct Thread {
+    Lane lane;
+    TileScratch tiles;
+  };
+
+  Geometry geometry;
+  size_t output_position;  // bytes
+  // One of them.
+  std::shared_ptr<SteppedConvolution> stepped = nullptr;
+  std::shared_ptr<const TileConvolution> tiled = nullptr;
+  std::vector<Thread> threads = {};
 
   static std::shared_ptr<SteppedConvolution> Make(const FloatConvolutionData& data, Type in, Type out,
                                                   const Epilogue& epilogue, WeightStore store,
                                                   const std::vector<float>& biases) {
-    const Geometry geometry = {data.in, data.out, data.kernel, data.stride};
     return std::make_shared<SteppedConvolution>(
-        geometry, in, in, out, Attributes(epilogue), std::move(store), Vector(biases),
-        LICHEN_ONEDNN_3 && !epilogue.scale.empty() ? Vector(epilogue.scale) : memory());
+        Geometry{data.in, data.out, data.kernel, data.stride}, in, in, out, Attributes(epilogue), std::move(store),
+        Vector(biases), LICHEN_ONEDNN_3 && !epilogue.scale.empty() ? Vector(epilogue.scale) : memory());
   }
 
   static memory Vector(const std::vector<float>& values) {
@@ -373,59 +432,106 @@ struct FloatConvolution::State {
   }
   static memory::dims Dims(const FloatConvolutionData& data) { return {data.out, data.in, data.kernel, data.kernel}; }
 
-  static std::shared_ptr<SteppedConvolution> OfFloats(const FloatConvolutionData& data, const Options& options,
-                                                      Epilogue epilogue) {
+  static std::vector<uint16_t> HalvesOf(const std::vector<float>& weights) {
+    std::vector<uint16_t> halves(weights.size());
+    FloatToBfloat16(weights.data(), halves.size(), halves.data());
+    return halves;
+  }
+
+  static std::shared_ptr<SteppedConvolution> OfFloats(const FloatConvolutionData& data, const Options& options) {
     const Type output = options.half_output ? Type::bf16 : Type::f32;
+    const Epilogue epilogue = {{}, options.accumulate, data.relu, data.slope};
     if (options.precision != Precision::kBfloat16) {
       WeightStore store(Dims(data), Type::f32, data.weight);
       return Make(data, Type::f32, output, epilogue, std::move(store), data.bias);
     }
-    std::vector<uint16_t> halves(data.weight.size());
-    FloatToBfloat16(data.weight.data(), halves.size(), halves.data());
-    WeightStore store(Dims(data), Type::bf16, std::move(halves));
+    WeightStore store(Dims(data), Type::bf16, HalvesOf(data.weight));
     return Make(data, Type::bf16, output, epilogue, std::move(store), data.bias);
   }
 
-  static std::shared_ptr<SteppedConvolution> OfIntegers(const FloatConvolutionData& data, const Options& options,
-                                                        Epilogue epilogue) {
-    RoundedWeights rounded = RoundWeights(data);
-    std::vector<float> bias = data.bias;
-    // In units of the output, where that is integers too: a positive factor of what the ReLU takes is one of what it
-    // gives.
-    for (size_t o = 0; o < options.output_step.size(); ++o) {
-      bias[o] /= options.output_step[o];
-      rounded.scale[o] /= options.output_step[o];
+  /// Weights of integers, with scale and bias in units of the output, where that is integers too: a positive factor of
+  /// what the ReLU takes is one of what it gives.
+  struct Integers {
+    RoundedWeights rounded;
+    std::vector<float> bias;
+
+    Integers(const FloatConvolutionData& data, const Options& options) : rounded(RoundWeights(data)), bias(data.bias) {
+      for (size_t o = 0; o < options.output_step.size(); ++o) {
+        bias[o] /= options.output_step[o];
+        rounded.scale[o] /= options.output_step[o];
+      }
     }
+    /// The bias in units of the sums.
+    void UnscaleBias() {
+      for (size_t o = 0; o < bias.size(); ++o) bias[o] /= rounded.scale[o];
+    }
+  };
+
+  static std::shared_ptr<SteppedConvolution> OfIntegers(const FloatConvolutionData& data, const Options& options) {
+    Integers integers(data, options);
+    Epilogue epilogue = {{}, options.accumulate, data.relu, data.slope};
     if (options.precision == Precision::kInt8) {
       const Type output = options.output_step.empty() ? Type::f32 : Type::s8;  // to which oneDNN rounds, -128 included
-      if (!LICHEN_ONEDNN_3) {
-        for (int o = 0; o < data.out; ++o) bias[o] /= rounded.scale[o];
-      }
-      epilogue.scale = std::move(rounded.scale);
-      WeightStore store(Dims(data), Type::s8, std::move(rounded.weight));
-      return Make(data, Type::s8, output, epilogue, std::move(store), bias);
+      if (!LICHEN_ONEDNN_3) integers.UnscaleBias();
+      epilogue.scale = std::move(integers.rounded.scale);
+      WeightStore store(Dims(data), Type::s8, std::move(integers.rounded.weight));
+      return Make(data, Type::s8, output, epilogue, std::move(store), integers.bias);
     }
     epilogue.round = !options.output_step.empty();
+    const RoundedWeights& rounded = integers.rounded;
     std::vector<float> floats(rounded.weight.size());
     const size_t row = floats.size() / data.out;
     for (int o = 0; o < data.out; ++o) {
       for (size_t i = o * row; i < (o + 1) * row; ++i) floats[i] = rounded.weight[i] * rounded.scale[o];
     }
     WeightStore store(Dims(data), Type::f32, std::move(floats));
-    return Make(data, Type::f32, Type::f32, epilogue, std::move(store), bias);
+    return Make(data, Type::f32, Type::f32, epilogue, std::move(store), integers.bias);
+  }
+
+  static std::shared_ptr<TileConvolution> InTiles(const FloatConvolutionData& data, const Options& options) {
+    using Gives = TileConvolution::Gives;
+    const TileConvolution::Geometry geometry = {data.in,     data.out,      data.kernel,
+                                                data.stride, options.pitch, options.output_pitch};
+    TileConvolution::Epilogue epilogue;
+    epilogue.accumulate = options.accumulate, epilogue.relu = data.relu, epilogue.slope = data.slope;
+    if (options.precision == Precision::kBfloat16) {
+      epilogue.bias = data.bias;
+      const Gives gives = options.half_output ? Gives::kBfloat16 : Gives::kFloat32;
+      return std::make_shared<TileConvolution>(geometry, TakenAs(options.precision), HalvesOf(data.weight).data(),
+                                               gives, std::move(epilogue));
+    }
+    Integers integers(data, options);
+    integers.UnscaleBias();
+    epilogue.bias = std::move(integers.bias);
+    epilogue.scale = std::move(integers.rounded.scale);
+    return std::make_shared<TileConvolution>(geometry, TakenAs(options.precision), integers.rounded.weight.data(),
+                                             options.output_step.empty() ? Gives::kFloat32 : Gives::kInt8,
+                                             std::move(epilogue));
   }
 };
 
+int PitchFor(const FloatConvolutionData& data, Precision precision) {
+  return RunsInTiles(data, precision) && data.in % 16 == 0 ? TileConvolution::PitchFor(data.in, TakenAs(precision))
+                                                           : data.in;
+}
+
 FloatConvolution::FloatConvolution(const FloatConvolutionData& data, const Options& options)
     : state_(std::make_unique<State>()) {
+  state_->geometry = {data.in, data.out, data.kernel, data.stride};
+  const Precision output = options.half_output           ? Precision::kBfloat16
+                           : options.output_step.empty() ? Precision::kFloat32
+                                                         : options.precision;
+  state_->output_position = (options.output_pitch > 0 ? options.output_pitch : data.out) * SizeOf(output);
+  const bool in_tiles = RunsInTiles(data, options.precision);
   // Steps of the output are those of the layer that comes next.
   const PreparedCache::Key key = {static_cast<int>(options.precision), options.half_output, options.accumulate,
-                                  !options.output_step.empty()};
-  state_->convolution = data.prepared.Get<SteppedConvolution>(key, [&] {
-    Epilogue epilogue;
-    epilogue.accumulate = options.accumulate, epilogue.relu = data.relu, epilogue.slope = data.slope;
-    return data.step.empty() ? State::OfFloats(data, options, epilogue) : State::OfIntegers(data, options, epilogue);
-  });
+                                  !options.output_step.empty(),        options.pitch,       options.output_pitch};
+  if (in_tiles) {
+    state_->tiled = data.prepared.Get<TileConvolution>(key, [&] { return State::InTiles(data, options); });
+  } else {
+    state_->stepped = data.prepared.Get<SteppedConvolution>(
+        key, [&] { return data.step.empty() ? State::OfFloats(data, options) : State::OfIntegers(data, options); });
+  }
 }
 
 FloatConvolution::~FloatConvolution() = default;
@@ -433,21 +539,25 @@ FloatConvolution::FloatConvolution(FloatConvolution&&) noexcept = default;
 
 Status FloatConvolution::Run(const void* src, const Rows& rows, int w, void* dst, Workers& workers) {
   State& s = *state_;
-  SteppedConvolution& convolution = *s.convolution;
-  const Geometry& g = convolution.geometry();
+  const Geometry& g = s.geometry;
   const Shape whole = {rows.h, w, rows.top, rows.bottom};
   const int outputs = g.OutputRows(whole), columns = g.Columns(whole);
-  const int step = std::min(outputs, (kLeastOutputs - 1) / columns + 1);
+  const int step = s.tiled ? 1 : std::min(outputs, (kLeastOutputs - 1) / columns + 1);
   // Of such steps are the pieces that workers share.
   const int64_t step_work = int64_t{step} * columns * g.out * g.in * g.kernel * g.kernel;
   const int steps = (outputs - 1) / step + 1, share = (steps - 1) / workers.threads() + 1;
   const int piece = step * static_cast<int>(std::clamp<int64_t>(kPieceWork / step_work, 1, share));
-  if (s.lanes.size() < static_cast<size_t>(workers.threads())) s.lanes.resize(workers.threads());
+  if (s.threads.size() < static_cast<size_t>(workers.threads())) s.threads.resize(workers.threads());
   return workers.TryEach((outputs - 1) / piece + 1, [&](int lane, int i) {
     const int begin = i * piece, end = std::min(begin + piece, outputs);
+    auto* to = static_cast<uint8_t*>(dst) + static_cast<size_t>(begin) * columns * s.output_position;
+    State::Thread& thread = s.threads[lane];
+    if (s.tiled) {
+      s.tiled->Run({src, rows.h, w, rows.top}, begin, end, thread.tiles, to);
+      return Status();
+    }
     try {
-      convolution.Run(src, whole, step, begin, end, s.lanes[lane],
-                      static_cast<uint8_t*>(dst) + begin * convolution.RowBytes(whole));
+      s.stepped->Run(src, whole, step, begin, end, thread.lane, to);
     } catch (const dnnl::error& error) {
       if (error.status == dnnl_out_of_memory)
         return Status(StatusCode::kOutOfMemory, "not enough memory for a convolution");

@@ -4,10 +4,10 @@
 
 // The exact integer layers of the entropy networks. Tensors are channels-last: [h][w][channels].
 //
-// The accumulators come from one of two engines with equal results: plain C++, which is the reference, or oneDNN's
+// The accumulators come from one of several engines with equal results: plain C++, which is the reference, oneDNN's
 // u8 x s8 -> s32 convolution, which is exact on every x86 instruction set as long as activations stay within 0..127
-// (above that the 16-bit multiply-add of SSE4.1 to AVX-512 without VNNI saturates). Bias and re-quantisation are
-// always done here.
+// (above that the 16-bit multiply-add of SSE4.1 to AVX-512 without VNNI saturates), or, where the processor has AMX,
+// convolution_amx.h. Bias and re-quantisation are always done here.
 
 #include <algorithm>
 #include <cstdint>

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <string>
 
+#include "codec/convolution.h"
 #include "codec/integer_network.h"
 #include "codec/post_filter.h"
 #include "codec/post_filter_fit.h"
@@ -16,7 +17,7 @@
 namespace lichen {
 namespace {
 
-/// Parsed weights, oneDNN's copies of them, and its code.
+/// Parsed weights, copies of them in the layout in which they are multiplied, and oneDNN's code.
 uint64_t FixedMemory(const ModelData& model) {
   uint64_t floats = 0, bytes = 0;
   for (const auto* layers : {&model.g_a, &model.g_s, &model.h_a}) {
@@ -28,8 +29,8 @@ uint64_t FixedMemory(const ModelData& model) {
       for (const IntegerLayer& layer : layers) bytes += layer.weight.size();
     }
   }
-  constexpr uint64_t kOther = uint64_t{24} << 20;
-  return kOther + 3 * (floats * sizeof(float) + bytes);
+  const uint64_t other = uint64_t{MultipliesInTiles() ? 12u : 24u} << 20;
+  return other + (MultipliesInTiles() ? 2 : 3) * (floats * sizeof(float) + bytes);
 }
 
 uint64_t LargestTile(const TileGrid& grid) {
@@ -100,9 +101,6 @@ uint64_t HashMemory(const ModelData& model, const bitstream::Header& header, int
 uint64_t EncodeMemory(const ModelData& model, const bitstream::Header& header, TransformPrecision precision,
                       int threads, bool refine, bool fit_post_filter) {
   const TileGrid grid(header);
-  const uint64_t post_filter =
-      fit_post_filter ? PostFilterFitMemory(model, grid, ThreadsFor(threads, int64_t{header.width} * header.height))
-                      : 0;
   const int margin = (MarginOf(model.g_a) + kLatentPixels - 1) / kLatentPixels;
   const int strip = LargestStrip(grid.height(), grid.width(), margin);
   const uint64_t tile = LargestTile(grid), m = model.latent_channels;
@@ -116,6 +114,8 @@ uint64_t EncodeMemory(const ModelData& model, const bitstream::Header& header, T
   TransformPrecision of_pixels = precision;
   of_pixels.fractions = header.bit_depth > 8;
   const uint64_t transform = Transform::Memory(model.g_a, 3, h, w, of_pixels, true);
+  const int fitting = ThreadsFor(threads, int64_t{header.width} * header.height);
+  const uint64_t post_filter = fit_post_filter ? PostFilterFitMemory(model, grid, fitting, transform) : 0;
   const uint64_t hyper = Transform::Memory(model.h_a, model.latent_channels, TileEncoder::kStrip,
                                            (grid.Column(0).size() + 3) / 4 * 4, precision, true);
   // Symbols are kept until the tile's stream is written backwards, as words and then as bytes: noise at a high quality

@@ -449,6 +449,12 @@ class Rounding {
   double change_ = 0;               // of the squared error
 };
 
+/// A picture at 50 dB from the decoder's will do for one that is at 40 dB from the original, but not at the highest
+/// qualities: 0.1 % of the rate at -q 95.
+TransformPrecision PrecisionToFit(int quality_index) {
+  return quality_index < kMaxQualityIndex * 3 / 4 ? CoarseSynthesisPrecision() : SynthesisPrecision();
+}
+
 }  // namespace
 
 bool IsWorthAPostFilter(const ModelData& model, const bitstream::Header& header) {
@@ -473,8 +479,9 @@ Result<FittedPostFilter> FitPostFilter(const ModelData& model, const bitstream::
   const auto add_window = [&](int i, Transform& g_s, Workers& its_workers, Sums* to) {
     return AddWindow(samples.windows()[i], grid, header, row_step, step_of_y, g_s, its_workers, to);
   };
+  const TransformPrecision of_g_s = PrecisionToFit(quality_index);
   if (windows < workers.threads()) {
-    Transform g_s(model.g_s, quality_index, SynthesisPrecision(), workers, std::move(memory));
+    Transform g_s(model.g_s, quality_index, of_g_s, workers, std::move(memory));
     for (int i = 0; i < windows; ++i) LICHEN_RETURN_IF_ERROR(add_window(i, g_s, workers, &sums[i % 2]));
   } else {
     // Windows are small: each thread takes one after the other.
@@ -484,8 +491,7 @@ Result<FittedPostFilter> FitPostFilter(const ModelData& model, const bitstream::
     LICHEN_RETURN_IF_ERROR(workers.TryEach(windows, [&](int lane, int i) {
       std::unique_ptr<Transform>& g_s = lanes[lane];
       if (!g_s) {
-        g_s = std::make_unique<Transform>(model.g_s, quality_index, SynthesisPrecision(), alone,
-                                          lane == 0 ? memory : nullptr);
+        g_s = std::make_unique<Transform>(model.g_s, quality_index, of_g_s, alone, lane == 0 ? memory : nullptr);
       }
       return add_window(i, *g_s, alone, &of_windows[i]);
     }));
@@ -546,7 +552,7 @@ Result<FittedPostFilter> FitPostFilter(const ModelData& model, const bitstream::
   return fitted;
 }
 
-uint64_t PostFilterFitMemory(const ModelData& model, const TileGrid& grid, int threads) {
+uint64_t PostFilterFitMemory(const ModelData& model, const TileGrid& grid, int threads, uint64_t of_memory) {
   const uint64_t windows = SampleWindows::Memory(grid, model.latent_channels);
   const bool whole = SampleWindows::AreWhole(grid);
   const int h = whole ? grid.height() : SampleWindows::kSide, w = whole ? grid.width() : SampleWindows::kSide;
@@ -556,7 +562,9 @@ uint64_t PostFilterFitMemory(const ModelData& model, const TileGrid& grid, int t
   constexpr uint64_t kChunk = uint64_t{Sums::kRows} * (kPixels + Sums::kRows * kLanes) * sizeof(float);
   constexpr uint64_t kCode = uint64_t{6} << 20;  // oneDNN's, for the layers of one more transform
   const uint64_t transform = Transform::Memory(model.g_s, model.latent_channels, h, w, SynthesisPrecision(), true);
-  return windows + (whole ? 1 : threads) * (transform + bands) + kCode + uint64_t(threads) * (kSums + rows + kChunk);
+  const uint64_t of_others = (whole ? 0 : threads - 1) * transform;
+  return windows + std::max(transform, of_memory) - of_memory + of_others + (whole ? 1 : threads) * bands + kCode +
+         uint64_t(threads) * (kSums + rows + kChunk);
 }
 
 }  // namespace lichen

@@ -37,8 +37,8 @@ Result<FittedPostFilter> FitPostFilter(const ModelData& model, const bitstream::
 /// Whether it is worth the time: the model has a post-filter, and the picture is not tiny.
 bool IsWorthAPostFilter(const ModelData& model, const bitstream::Header& header);
 
-/// Bytes that it takes, at most, SampleWindows included.
-uint64_t PostFilterFitMemory(const ModelData& model, const TileGrid& grid, int threads);
+/// Bytes that it takes, at most, SampleWindows included, besides `of_memory` bytes that `memory` has already.
+uint64_t PostFilterFitMemory(const ModelData& model, const TileGrid& grid, int threads, uint64_t of_memory);
 
 }  // namespace lichen
 

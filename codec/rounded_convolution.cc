@@ -5,6 +5,7 @@
 #include <cstring>
 #include <numeric>
 
+#include "codec/convolution_amx.h"
 #include "codec/rearrangement.h"
 #include "codec/vectorised.h"
 
@@ -96,8 +97,15 @@ RoundedWeights RoundWeights(const FloatConvolutionData& data) {
   return rounded;
 }
 
-void RoundToSteps(const float* src, size_t pixels, const std::vector<float>& inverse_step, int8_t* dst,
+void RoundToSteps(const float* src, size_t pixels, const std::vector<float>& inverse_step, int pitch, int8_t* dst,
                   Workers& workers) {
+  const size_t all = inverse_step.size();
+  if (static_cast<size_t>(pitch) != all) {
+    workers.ForRanges(pixels, kLeastElements / all + 1, [&](size_t begin, size_t end) {
+      TileConvolution::Round(src + begin * all, end - begin, inverse_step, pitch, dst + begin * pitch);
+    });
+    return;
+  }
   ForPixels(pixels, inverse_step, workers, [&](size_t at, size_t count, size_t channels, const float* inverse) {
     RoundPixels(src + at, count, channels, inverse, dst + at);
   });

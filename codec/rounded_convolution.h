@@ -27,8 +27,9 @@ struct RoundedWeights {
 RoundedWeights RoundWeights(const FloatConvolutionData& data);
 
 /// dst = clamp(round(src / step), -127, 127), ties to even; of what is no number anything.
-/// src, dst: [pixels][channels]; inverse_step: [channels]
-void RoundToSteps(const float* src, size_t pixels, const std::vector<float>& inverse_step, int8_t* dst,
+/// src: [pixels][channels]; dst: [pixels][pitch], of bytes, or [pixels][channels]; inverse_step: [channels]
+/// pitch: channels, or what PitchFor gives for them
+void RoundToSteps(const float* src, size_t pixels, const std::vector<float>& inverse_step, int pitch, int8_t* dst,
                   Workers& workers);
 void RoundToSteps(const float* src, size_t pixels, const std::vector<float>& inverse_step, float* dst,
                   Workers& workers);

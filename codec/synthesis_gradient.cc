@@ -233,7 +233,7 @@ void SynthesisGradient::ToSpace(int factor) {
 
 const void* SynthesisGradient::Converted(size_t count) {
   if (precision_ != Precision::kBfloat16) return x_.data();
-  FloatToBfloat16(x_.data(), count, half_.Reserve(count), workers_);
+  FloatToBfloat16(x_.data(), count, 1, 1, half_.Reserve(count), workers_);
   return half_.data();
 }
 
@@ -243,7 +243,7 @@ Status SynthesisGradient::AddBranch(Step& step) {
   void* middle = nullptr;
   if (step.taken == Precision::kInt8) {
     int8_t* integers = rounded_bytes_.Reserve(count * step.in);
-    RoundToSteps(x_.data(), count, step.inverse_step, integers, workers_);
+    RoundToSteps(x_.data(), count, step.inverse_step, step.in, integers, workers_);
     from = integers;
     middle = step.kept_bytes.Reserve(count * step.middle);
   } else if (step.taken == Precision::kBfloat16) {

@@ -30,6 +30,18 @@ void ConvertRow(const float* src, size_t count, uint16_t* dst) {
   }
 }
 
+LICHEN_VECTORISED
+void ConvertPixels(const float* src, size_t pixels, size_t channels, size_t pitch, uint16_t* dst) {
+  for (size_t p = 0; p < pixels; ++p, src += channels, dst += pitch) {
+    for (size_t i = 0; i < channels; ++i) {
+      uint32_t bits;
+      std::memcpy(&bits, src + i, 4);
+      dst[i] = static_cast<uint16_t>((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
+    }
+    for (size_t i = channels; i < pitch; ++i) dst[i] = 0;
+  }
+}
+
 /// A sample of -0.5 to 0.5 in 0..255, less 128; not rounded.
 float LevelOf(float v) { return v * 255.0f - 0.5f; }
 /// The nearest whole number.
@@ -119,7 +131,7 @@ Precision TakenBy(const FloatLayer& layer, TransformPrecision precision) {
   if (layer.a.pixels && precision.fractions) return Precision::kFloat32;
   if (!layer.a.step.empty()) return precision.bytes ? Precision::kInt8 : Precision::kFloat32;
   const bool residual = layer.type == FloatLayer::Type::kResidual;
-  return residual || TakesBfloat16(layer.a) ? precision.floats : Precision::kFloat32;
+  return residual || precision.coarse || TakesBfloat16(layer.a) ? precision.floats : Precision::kFloat32;
 }
 
 bool TakesPixels(Layers layers) { return layers.size() > 1 && layers[1].a.pixels; }
@@ -131,23 +143,25 @@ bool TakesBfloat16(const FloatConvolutionData& trunk) {
 
 void FloatToBfloat16(const float* src, size_t count, uint16_t* dst) { ConvertRow(src, count, dst); }
 
-void FloatToBfloat16(const float* src, size_t count, uint16_t* dst, Workers& workers) {
-  workers.ForRanges(count, kLeastElements,
-                    [&](size_t begin, size_t end) { ConvertRow(src + begin, end - begin, dst + begin); });
+void FloatToBfloat16(const float* src, size_t pixels, int channels, int pitch, uint16_t* dst, Workers& workers) {
+  workers.ForRanges(pixels, kLeastElements / channels + 1, [&](size_t begin, size_t end) {
+    if (pitch == channels) return ConvertRow(src + begin * channels, (end - begin) * channels, dst + begin * channels);
+    ConvertPixels(src + begin * channels, end - begin, channels, pitch, dst + begin * pitch);
+  });
 }
 
 struct Transform::Step {
   struct Convolution {
     FloatConvolution run;
-    int kernel, stride;
+    int kernel, stride, pitch;  // pitch: elements of a position of what it takes
     RowCursor cursor;
     KeptRows kept;  // of what it takes; the first of a residual block finds its own among the block's
     Convolution(const FloatConvolutionData& data, const FloatConvolution::Options& options)
-        : run(data, options), kernel(data.kernel), stride(data.stride), cursor(kernel, stride) {}
+        : run(data, options), kernel(data.kernel), stride(data.stride), pitch(options.pitch), cursor(kernel, stride) {}
   };
 
   FloatLayer::Type type;
-  int in = 0, out = 0, middle = 0, factor = 1;
+  int in = 0, out = 0, factor = 1;
   std::vector<Convolution> convolutions;  // one, or two in a residual block
   Precision taken = Precision::kFloat32;  // by them
   std::vector<float> inverse_step;        // of the integers that a residual block takes, if it does
@@ -181,11 +195,12 @@ Transform::Transform(Layers layers, int quality_index, TransformPrecision precis
       case FloatLayer::Type::kConvolution:
         step.in = layer.a.in, step.out = layer.a.out;
         options.precision = step.taken = TakenBy(layer, here);
+        options.pitch = PitchFor(layer.a, step.taken);
         if (step.taken == Precision::kFloat32 && !layer.a.pixels) step.most_kept = layer.a.kernel - 1;
         step.convolutions.emplace_back(layer.a, options);
         break;
       case FloatLayer::Type::kResidual: {
-        step.in = step.out = layer.a.in, step.middle = layer.a.out;
+        step.in = step.out = layer.a.in;
         // The branches of residual blocks, most of the work, add small corrections.
         options.precision = step.taken = TakenBy(layer, here);
         step.inverse_step = Inverses(layer.a.step);
@@ -194,6 +209,10 @@ Transform::Transform(Layers layers, int quality_index, TransformPrecision precis
         first.half_output = step.taken == Precision::kBfloat16;
         first.output_step = layer.b.step;
         second.accumulate = true;
+        // What lies between positions of bfloat16 would have to be written to be finite.
+        first.pitch = PitchFor(layer.a, step.taken);
+        second.pitch = step.taken == Precision::kBfloat16 ? layer.b.in : PitchFor(layer.b, step.taken);
+        first.output_pitch = second.pitch;
         step.convolutions.emplace_back(layer.a, first);
         step.convolutions.emplace_back(layer.b, second);
         break;
@@ -278,7 +297,7 @@ template <typename T>
 Status Transform::ConvolveTaken(size_t i, const T* rows, Tensor& x, bool last) {
   Step& step = steps_[i];
   Step::Convolution& convolution = step.convolutions[0];
-  const size_t row = x.RowSize(), total = convolution.cursor.kept() * row + x.size();
+  const size_t row = static_cast<size_t>(x.w) * convolution.pitch, total = (convolution.cursor.kept() + x.h) * row;
   const RowCursor::Piece piece = convolution.cursor.Take(x.h, last);
   const Tensor to = {nullptr, piece.outputs, OutputsOf(x.w, convolution.stride), step.out};
   float* out = Reserve(memory_->next, i + 1, to.h, to.w, to.channels);
@@ -294,10 +313,11 @@ Status Transform::ConvolveTaken(size_t i, const T* rows, Tensor& x, bool last) {
 Status Transform::Convolve(size_t i, Tensor& x, bool last) {
   Step& step = steps_[i];
   const KeptRows& kept_rows = step.convolutions[0].kept;
-  const size_t kept = step.convolutions[0].cursor.kept() * x.RowSize();
+  const int pitch = step.convolutions[0].pitch;
+  const size_t row = static_cast<size_t>(x.w) * pitch, kept = step.convolutions[0].cursor.kept() * row;
   if (step.taken == Precision::kBfloat16) {
-    auto* half = ReserveAs<uint16_t>(memory_->taken, kept + x.size()) + kept;
-    FloatToBfloat16(x.rows, x.size(), half, workers_);
+    auto* half = ReserveAs<uint16_t>(memory_->taken, kept + x.h * row) + kept;
+    FloatToBfloat16(x.rows, static_cast<size_t>(x.h) * x.w, x.channels, pitch, half, workers_);
     return ConvolveTaken(i, kept_rows.PutBefore(half), x, last);
   }
   return ConvolveTaken(i, kept > 0 ? kept_rows.PutBefore(MakeRoom(i, x)) : x.rows, x, last);
@@ -309,9 +329,10 @@ Result<Strip> Transform::RunPixels(const T* pixels, int rows, bool last) {
   const Step& step = steps_[1];
   const int factor = steps_[0].factor;
   Tensor x = {nullptr, rows / factor, w_ / factor, step.in};
-  const size_t kept = step.convolutions[0].cursor.kept() * x.RowSize();
+  const int pitch = step.convolutions[0].pitch;
+  const size_t row = static_cast<size_t>(x.w) * pitch, kept = step.convolutions[0].cursor.kept() * row;
   const auto run = [&](auto* taken, const auto& convert) {
-    SpaceToDepth(pixels, x.h, x.w, factor, input_channels_, taken + kept, workers_, convert);
+    SpaceToDepth(pixels, x.h, x.w, factor, input_channels_, pitch, taken + kept, workers_, convert);
     return ConvolveTaken(1, step.convolutions[0].kept.PutBefore(taken + kept), x, last);
   };
   const auto run_as = [&](auto* taken) {
@@ -323,7 +344,7 @@ Result<Strip> Transform::RunPixels(const T* pixels, int rows, bool last) {
                         : run(taken, [](T v) { return static_cast<To>(WholeLevelOf(v)); });
     }
   };
-  const size_t size = kept + x.size();
+  const size_t size = kept + x.h * row;
   LICHEN_RETURN_IF_ERROR(step.taken == Precision::kInt8 ? run_as(ReserveAs<int8_t>(memory_->taken, size))
                                                         : run_as(ReserveAs<float>(memory_->taken, size)));
   return RunFrom(2, x, last);
@@ -333,7 +354,7 @@ Result<Strip> Transform::RunPixels(const T* pixels, int rows, bool last) {
 Status Transform::AddBranch(size_t i, Tensor& x, bool last) {
   Step& step = steps_[i];
   Step::Convolution &first = step.convolutions[0], &second = step.convolutions[1];
-  const size_t row = x.RowSize(), middle_row = static_cast<size_t>(x.w) * step.middle;
+  const size_t row = x.RowSize(), middle_row = static_cast<size_t>(x.w) * second.pitch;
   float* fresh = MakeRoom(i, x);
   float* rows = step.kept.PutBefore(fresh);
   const int kept = static_cast<int>((fresh - rows) / row), total = kept + x.h;
@@ -355,17 +376,20 @@ Status Transform::AddBranch(size_t i, Tensor& x, bool last) {
     return Status();
   };
   const float* from = rows + (own + a.skip) * row;
-  const size_t size = a.rows.h * row, middle_size = (middle_kept + a.outputs) * middle_row;
-  const auto run_rounded = [&](auto* integers) {
-    using Element = std::remove_pointer_t<decltype(integers)>;
-    RoundToSteps(from, size / x.channels, step.inverse_step, integers, workers_);
-    return run(integers, ReserveAs<Element>(memory_->middle, middle_size));
-  };
-  if (step.taken == Precision::kInt8) return run_rounded(ReserveAs<int8_t>(memory_->taken, size));
-  if (!step.inverse_step.empty()) return run_rounded(ReserveAs<float>(memory_->taken, size));
+  const size_t pixels = static_cast<size_t>(a.rows.h) * x.w, middle_size = (middle_kept + a.outputs) * middle_row;
+  if (step.taken == Precision::kInt8) {
+    auto* bytes = ReserveAs<int8_t>(memory_->taken, pixels * first.pitch);
+    RoundToSteps(from, pixels, step.inverse_step, first.pitch, bytes, workers_);
+    return run(bytes, ReserveAs<int8_t>(memory_->middle, middle_size));
+  }
+  if (!step.inverse_step.empty()) {
+    auto* integers = ReserveAs<float>(memory_->taken, pixels * x.channels);
+    RoundToSteps(from, pixels, step.inverse_step, integers, workers_);
+    return run(integers, ReserveAs<float>(memory_->middle, middle_size));
+  }
   if (step.taken == Precision::kFloat32) return run(from, ReserveAs<float>(memory_->middle, middle_size));
-  auto* half = ReserveAs<uint16_t>(memory_->taken, size);
-  FloatToBfloat16(from, size, half, workers_);
+  auto* half = ReserveAs<uint16_t>(memory_->taken, pixels * first.pitch);
+  FloatToBfloat16(from, pixels, x.channels, first.pitch, half, workers_);
   return run(half, ReserveAs<uint16_t>(memory_->middle, middle_size));
 }
 
@@ -443,10 +467,11 @@ uint64_t Transform::Memory(Layers layers, int input_channels, int h, int w, Tran
     const TransformPrecision here = PrecisionOf(layer, layers, precision);
     switch (layer.type) {
       case FloatLayer::Type::kConvolution: {
-        const uint64_t element = SizeOf(TakenBy(layer, here));
+        const Precision taken = TakenBy(layer, here);
+        const uint64_t element = SizeOf(taken), pitch = PitchFor(layer.a, taken);
         const bool copied = element != sizeof(float) || layer.a.pixels;
-        keep((layer.a.kernel - 1) * channels, element, !copied);
-        if (copied) inside = std::max(inside, (rows + layer.a.kernel - 1) * columns * channels * element);
+        keep((layer.a.kernel - 1) * pitch, element, !copied);
+        if (copied) inside = std::max(inside, (rows + layer.a.kernel - 1) * columns * pitch * element);
         rows = (rows + layer.a.stride - 1) / layer.a.stride;
         columns = (columns + layer.a.stride - 1) / layer.a.stride;
         channels = layer.a.out;
@@ -455,13 +480,13 @@ uint64_t Transform::Memory(Layers layers, int input_channels, int h, int w, Tran
       }
       case FloatLayer::Type::kResidual: {
         const Precision taken = TakenBy(layer, here);
-        const uint64_t element = SizeOf(taken);
+        const uint64_t element = SizeOf(taken), pitch = PitchFor(layer.a, taken), middle = PitchFor(layer.b, taken);
         const bool copied = taken != Precision::kFloat32 || !layer.a.step.empty();
         x = std::max(x, size);
         keep(KeptByResidual(layer) * channels, 4, true);
-        keep((layer.b.kernel - 1) * uint64_t(layer.a.out), element, false);
+        keep((layer.b.kernel - 1) * middle, element, false);
         const uint64_t each = (rows + KeptByResidual(layer)) * columns * element;
-        inside = std::max(inside, each * (copied ? channels + layer.a.out : layer.a.out));
+        inside = std::max(inside, each * (copied ? pitch + middle : middle));
         break;
       }
       case FloatLayer::Type::kSpaceToDepth:
@@ -483,6 +508,12 @@ uint64_t Transform::Memory(Layers layers, int input_channels, int h, int w, Tran
 TransformPrecision SynthesisPrecision() {
   TransformPrecision precision = FastestPrecision();
   precision.same_roundings = true;
+  return precision;
+}
+
+TransformPrecision CoarseSynthesisPrecision() {
+  TransformPrecision precision = FastestPrecision();
+  precision.coarse = true;
   return precision;
 }
 

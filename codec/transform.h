@@ -121,6 +121,9 @@ class Transform {
 /// time.
 TransformPrecision SynthesisPrecision();
 
+/// The fastest for an encoder that asks what a decoder's picture will be like: 50 dB from it.
+TransformPrecision CoarseSynthesisPrecision();
+
 /// Input positions on each side of a window that reach into its outputs: the receptive field's radius.
 /// reach: outputs on each side that are needed with them
 int MarginOf(Layers layers, int reach = 0);

@@ -33,7 +33,7 @@ TEST(RoundedConvolutionTest, ActivationsAreRoundedToEvenAndLimited) {
   const std::vector<int8_t> expected = {0, 2, 2, 2, -2, 127, -2, 127, -1, 127, -127, -127, -127, 127, 0};
   std::vector<int8_t> bytes(src.size());
   std::vector<float> floats(src.size());
-  RoundToSteps(src.data(), 5, Inverses(step), bytes.data(), one);
+  RoundToSteps(src.data(), 5, Inverses(step), 3, bytes.data(), one);
   RoundToSteps(src.data(), 5, Inverses(step), floats.data(), one);
   EXPECT_EQ(bytes, expected);
   EXPECT_EQ(floats, std::vector<float>(expected.begin(), expected.end()));
@@ -49,12 +49,21 @@ TEST(RoundedConvolutionTest, ManyActivationsAreThoseOfTheLibrary) {
     for (float& v : inverse_step) v = std::exp2(normal(random) / 20);
     std::vector<int8_t> bytes(src.size());
     std::vector<float> floats(src.size());
-    RoundToSteps(src.data(), pixels, inverse_step, bytes.data(), several);
+    RoundToSteps(src.data(), pixels, inverse_step, channels, bytes.data(), several);
     RoundToSteps(src.data(), pixels, inverse_step, floats.data(), several);
     for (size_t i = 0; i < src.size(); ++i) {
       const float t = std::clamp(std::nearbyint(src[i] * inverse_step[i % channels]), -127.0f, 127.0f);
       ASSERT_EQ(bytes[i], t) << src[i];
       ASSERT_EQ(floats[i], t) << src[i];
+    }
+    FloatConvolutionData next;  // what takes them
+    next.in = channels, next.out = 16, next.kernel = 3;
+    const size_t pitch = PitchFor(next, Precision::kInt8);
+    std::vector<int8_t> apart(pixels * pitch, 77);
+    RoundToSteps(src.data(), pixels, inverse_step, static_cast<int>(pitch), apart.data(), several);
+    for (size_t i = 0; i < apart.size(); ++i) {
+      const size_t pixel = i / pitch, c = i % pitch;
+      ASSERT_EQ(apart[i], c < static_cast<size_t>(channels) ? bytes[pixel * channels + c] : 77) << pixel << ", " << c;
     }
   }
 }
