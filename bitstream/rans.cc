@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <memory>
 #include <string>
 
 #include "bitstream/byte_reader.h"
@@ -68,24 +69,35 @@ void RansEncoder::PutEscaped(const CdfTable& table, int32_t residual) {
 std::vector<uint8_t> RansEncoder::Finish() {
   std::array<uint32_t, kRansStates> states;
   states.fill(kRansLowerBound);
-  std::vector<uint16_t> words;
-  words.reserve(symbols_.size());  // one a symbol at most; what is not used is never touched
-  for (size_t n = symbols_.size(); n-- > 0;) {
-    const uint32_t frequency = symbols_[n].frequency;
-    uint32_t& x = states[n % kRansStates];
-    if (x >= frequency << (kRansWordBits + 1)) {  // 2^17 * frequency < 2^32, since frequency < 2^15
-      words.push_back(static_cast<uint16_t>(x & 0xFFFF));
-      x >>= kRansWordBits;
+  // The last word first, one a symbol at most: what is not used is never touched.
+  const size_t room = 2 * symbols_.size();
+  const std::unique_ptr<uint8_t[]> words(new uint8_t[room]);
+  uint8_t* first = words.get() + room;
+  const auto put = [&](uint32_t& x, Slots slots) {
+    const uint32_t frequency = slots.frequency;
+    // Without a branch, which would be guessed wrong once in 16 bits: 2^17 * frequency < 2^32, since frequency < 2^15.
+    const uint32_t full = x >= frequency << (kRansWordBits + 1) ? 1 : 0;
+    first[-2] = static_cast<uint8_t>(x);
+    first[-1] = static_cast<uint8_t>(x >> 8);
+    first -= 2 * full;
+    x >>= full * kRansWordBits;
+    x = ((x / frequency) << kProbabilityBits) + slots.start + x % frequency;
+  };
+  size_t n = symbols_.size();
+  if (n > 0) {
+    while (n % kRansStates != 0) --n, put(states[n % kRansStates], symbols_[n]);
+    for (const Slots* slots = symbols_.data() + n; n > 0; n -= kRansStates) {
+      for (size_t i = kRansStates; i-- > 0;) put(states[i], *--slots);
     }
-    x = ((x / frequency) << kProbabilityBits) + symbols_[n].start + x % frequency;
   }
   symbols_.clear();
 
+  const auto size = static_cast<size_t>(words.get() + room - first);
   std::vector<uint8_t> bytes;
-  bytes.reserve(kStatesSize + 2 * words.size());
+  bytes.reserve(kStatesSize + size);
   ByteWriter writer(&bytes);
   for (const uint32_t x : states) writer.WriteU32(x);
-  for (size_t i = words.size(); i-- > 0;) writer.WriteU16(words[i]);
+  bytes.insert(bytes.end(), first, first + size);
   return bytes;
 }
 

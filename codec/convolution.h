@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "codec/model_data.h"
+#include "codec/rounded_convolution.h"
 #include "codec/workers.h"
 #include "lichen/status.h"
 
@@ -79,7 +80,10 @@ class FloatConvolution {
   /// src: [rows.h][w][pitch], floats, bfloat16 or bytes by precision; dst: [rows' outputs][ceil(w/stride)][pitch],
   /// where the outputs of rows are (top + h + bottom - kernel) / stride + 1. Workers share the rows. errors:
   /// kOutOfMemory, kInternal
-  Status Run(const void* src, const Rows& rows, int w, void* dst, Workers& workers);
+  Status Run(const void* src, const Rows& rows, int w, void* dst, Workers& workers, const RoundedOutput& rounded = {});
+
+  /// Whether it can round its outputs, too: REQUIRES of `rounded`.
+  bool CanRound() const;
 
  private:
   struct State;

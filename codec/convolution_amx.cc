@@ -131,18 +131,32 @@ struct Pending {
   int positions = 0, group = 0;
   const float *bias, *scale;
   uint8_t* dst;
+  int8_t* rounded;  // may be null
+  const float* inverse_step;
 };
 
 struct Finish {
   bool accumulate, relu;
   float slope;
-  size_t position;  // bytes of a position of dst
+  size_t position;          // bytes of a position of dst
+  size_t rounded_position;  // and of what is rounded
 };
 
-template <bool integers, Gives gives, bool accumulate>
+/// clamp(round(v * inverse_step), -127, 127), ties to even
+LICHEN_TILES inline void StoreRounded(__m512 v, __m512 inverse_step, int8_t* dst) {
+  const __m512 most = _mm512_set1_ps(kRoundedMax), least = _mm512_set1_ps(-kRoundedMax);
+  const __m512 limited =
+      _mm512_maskz_min_ps(0xffff, _mm512_maskz_max_ps(0xffff, _mm512_mul_ps(v, inverse_step), least), most);
+  const __m128i bytes = _mm512_maskz_cvtsepi32_epi8(0xffff, _mm512_maskz_cvtps_epi32(0xffff, limited));
+  std::memcpy(dst, &bytes, sizeof bytes);
+}
+
+template <bool integers, Gives gives, bool accumulate, bool rounds>
 LICHEN_TILES void FinishSums(const Pending& pending, const Finish& finish) {
   const int32_t* sums = pending.sums;
   uint8_t* dst = pending.dst;
+  int8_t* rounded = pending.rounded;
+  const __m512 inverse_step = _mm512_loadu_ps(rounds ? pending.inverse_step : pending.bias);
   const __m512 bias = _mm512_loadu_ps(pending.bias), scale = integers ? _mm512_loadu_ps(pending.scale) : bias;
   const __m512 slope = _mm512_set1_ps(finish.slope);
   const __mmask16 relu = finish.relu ? 0xffff : 0;
@@ -156,6 +170,10 @@ LICHEN_TILES void FinishSums(const Pending& pending, const Finish& finish) {
       if constexpr (accumulate) v = _mm512_add_ps(v, _mm512_loadu_ps(dst));
       v = _mm512_mask_mul_ps(v, _mm512_mask_cmp_ps_mask(relu, v, _mm512_setzero_ps(), _CMP_LT_OQ), v, slope);
       if constexpr (gives == Gives::kFloat32) _mm512_storeu_ps(dst, v);
+      if constexpr (rounds) {
+        StoreRounded(v, inverse_step, rounded);
+        rounded += finish.rounded_position;
+      }
       if constexpr (gives == Gives::kInt8) {
         const __m128i bytes = _mm512_maskz_cvtsepi32_epi8(0xffff, _mm512_maskz_cvtps_epi32(0xffff, v));
         std::memcpy(dst, &bytes, sizeof bytes);
@@ -171,9 +189,13 @@ LICHEN_TILES void FinishSums(const Pending& pending, const Finish& finish) {
 template <bool integers, Gives gives>
 void FinishPending(const Pending& pending, const Finish& finish) {
   if constexpr (gives == Gives::kFloat32) {
-    if (finish.accumulate) return FinishSums<integers, gives, true>(pending, finish);
+    if (pending.rounded) {
+      return finish.accumulate ? FinishSums<integers, gives, true, true>(pending, finish)
+                               : FinishSums<integers, gives, false, true>(pending, finish);
+    }
+    if (finish.accumulate) return FinishSums<integers, gives, true, false>(pending, finish);
   }
-  FinishSums<integers, gives, false>(pending, finish);
+  FinishSums<integers, gives, false, false>(pending, finish);
 }
 
 constexpr size_t SizeOf(Takes takes) { return takes == Takes::kBfloat16 ? 2 : 1; }
@@ -248,11 +270,13 @@ void TileConvolution::CutUp(const Source& source, int row, TileScratch& scratch)
 }
 
 template <Takes takes, Gives gives>
-void TileConvolution::RunAs(const Source& source, int begin, int end, TileScratch& scratch, uint8_t* dst) const {
+void TileConvolution::RunAs(const Source& source, int begin, int end, TileScratch& scratch, uint8_t* dst,
+                            const RoundedOutput& rounded) const {
   const int kernel = geometry_.kernel, all = geometry_.out / kColumns;
   const size_t of_tile = size_t(kernel) * kernel * chunks_ * kTileBytes;
-  const Finish finish = {epilogue_.accumulate, epilogue_.relu, epilogue_.slope, output_position_};
-  const size_t dst_row = (source.w + geometry_.stride - 1) / geometry_.stride * finish.position;
+  const Finish finish = {epilogue_.accumulate, epilogue_.relu, epilogue_.slope, output_position_,
+                         static_cast<size_t>(rounded.pitch)};
+  const size_t columns = (source.w + geometry_.stride - 1) / geometry_.stride;
   alignas(64) int32_t sums[kOnTheirWay][kMostTiles * kBlock * kColumns];
   int current = 0;
   Pending pending;
@@ -263,10 +287,13 @@ void TileConvolution::RunAs(const Source& source, int begin, int end, TileScratc
       pending.bias += kColumns;
       pending.scale += kColumns;
       pending.dst += kColumns * SizeOf(gives);
+      if (pending.rounded) pending.rounded += kColumns, pending.inverse_step += kColumns;
     }
   };
-  const auto run = [&](const TileBlock& block, int tile, int group, uint8_t* row) {
-    uint8_t* out = row + block.x * finish.position + tile * kColumns * SizeOf(gives);
+  const auto run = [&](const TileBlock& block, int tile, int group, size_t row) {
+    const size_t position = row * columns + block.x;
+    const int first = tile * kColumns;
+    uint8_t* out = dst + position * finish.position + first * SizeOf(gives);
     const bool whole = block.positions == (block.both ? kBlock : kRows);
     const bool at_once = gives == Gives::kInt32 && whole;
     int32_t* waiting = sums[current];
@@ -279,17 +306,19 @@ void TileConvolution::RunAs(const Source& source, int begin, int end, TileScratc
     pending = {waiting,
                block.positions,
                group,
-               epilogue_.bias.data() + tile * kColumns,
-               epilogue_.scale.data() + tile * kColumns,
-               out};
+               epilogue_.bias.data() + first,
+               epilogue_.scale.data() + first,
+               out,
+               rounded.dst ? rounded.dst + position * rounded.pitch + first : nullptr,
+               rounded.dst ? rounded.inverse_step + first : nullptr};
     current = (current + 1) % kOnTheirWay;
   };
   const int together = kernel * kBlock * geometry_.stride * position_ > kNearby ? kMostTiles : 1;
   ConfigureTiles();
-  for (int y = begin; y < end; ++y, dst += dst_row) {
+  for (int y = begin; y < end; ++y) {
     CutUp(source, y, scratch);
     for (const TileBlock& block : scratch.blocks) {
-      for (int tile = 0; tile < all; tile += together) run(block, tile, std::min(together, all - tile), dst);
+      for (int tile = 0; tile < all; tile += together) run(block, tile, std::min(together, all - tile), y - begin);
     }
   }
   finish_pending();
@@ -305,13 +334,9 @@ namespace {
 
 LICHEN_TILES void RoundPixels(const float* src, size_t pixels, int channels, const float* inverse_step, int pitch,
                               int8_t* dst) {
-  const __m512 most = _mm512_set1_ps(127.0f), least = _mm512_set1_ps(-127.0f);
   for (size_t i = 0; i < pixels; ++i, src += channels, dst += pitch) {
     for (int c = 0; c < channels; c += 16) {
-      const __m512 v = _mm512_mul_ps(_mm512_loadu_ps(src + c), _mm512_loadu_ps(inverse_step + c));
-      const __m512 limited = _mm512_maskz_min_ps(0xffff, _mm512_maskz_max_ps(0xffff, v, least), most);
-      const __m128i bytes = _mm512_maskz_cvtsepi32_epi8(0xffff, _mm512_maskz_cvtps_epi32(0xffff, limited));
-      std::memcpy(dst + c, &bytes, sizeof bytes);
+      StoreRounded(_mm512_loadu_ps(src + c), _mm512_loadu_ps(inverse_step + c), dst + c);
     }
   }
 }
@@ -323,17 +348,20 @@ void TileConvolution::Round(const float* src, size_t pixels, const std::vector<f
   RoundPixels(src, pixels, static_cast<int>(inverse_step.size()), inverse_step.data(), pitch, dst);
 }
 
-void TileConvolution::Run(const Source& source, int begin, int end, TileScratch& scratch, void* dst) const {
-  auto* to = static_cast<uint8_t*>(dst);
+void TileConvolution::Run(const Source& source, int begin, int end, TileScratch& scratch, void* dst,
+                          const RoundedOutput& rounded) const {
+  const auto run = [&](auto function) {
+    (this->*function)(source, begin, end, scratch, static_cast<uint8_t*>(dst), rounded);
+  };
   switch (takes_) {
     case Takes::kInt8:
-      if (gives_ == Gives::kInt8) return RunAs<Takes::kInt8, Gives::kInt8>(source, begin, end, scratch, to);
-      return RunAs<Takes::kInt8, Gives::kFloat32>(source, begin, end, scratch, to);
+      if (gives_ == Gives::kInt8) return run(&TileConvolution::RunAs<Takes::kInt8, Gives::kInt8>);
+      return run(&TileConvolution::RunAs<Takes::kInt8, Gives::kFloat32>);
     case Takes::kUint8:
-      return RunAs<Takes::kUint8, Gives::kInt32>(source, begin, end, scratch, to);
+      return run(&TileConvolution::RunAs<Takes::kUint8, Gives::kInt32>);
     case Takes::kBfloat16:
-      if (gives_ == Gives::kBfloat16) return RunAs<Takes::kBfloat16, Gives::kBfloat16>(source, begin, end, scratch, to);
-      return RunAs<Takes::kBfloat16, Gives::kFloat32>(source, begin, end, scratch, to);
+      if (gives_ == Gives::kBfloat16) return run(&TileConvolution::RunAs<Takes::kBfloat16, Gives::kBfloat16>);
+      return run(&TileConvolution::RunAs<Takes::kBfloat16, Gives::kFloat32>);
   }
 }
 
@@ -350,7 +378,7 @@ TileConvolution::TileConvolution(const Geometry& geometry, Takes takes, const vo
       chunks_(0) {}
 int TileConvolution::PitchFor(int channels, Takes) { return channels; }
 void TileConvolution::Round(const float*, size_t, const std::vector<float>&, int, int8_t*) {}
-void TileConvolution::Run(const Source&, int, int, TileScratch&, void*) const {}
+void TileConvolution::Run(const Source&, int, int, TileScratch&, void*, const RoundedOutput&) const {}
 
 #endif
 

@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "codec/rounded_convolution.h"
 #include "codec/scratch.h"
 
 namespace lichen {
@@ -76,15 +77,18 @@ class TileConvolution {
 
   const Geometry& geometry() const { return geometry_; }
 
-  /// Rows `begin` to `end` of the outputs. dst: of row `begin`, [end - begin][ceil(w/stride)][output pitch]
-  void Run(const Source& source, int begin, int end, TileScratch& scratch, void* dst) const;
+  /// Rows `begin` to `end` of the outputs. dst: of row `begin`, [end - begin][ceil(w/stride)][output pitch]; rounded:
+  /// of the same row, only where floats are given
+  void Run(const Source& source, int begin, int end, TileScratch& scratch, void* dst,
+           const RoundedOutput& rounded = {}) const;
 
  private:
   static constexpr int kColumns = 16;  // outputs of a tile
 
   void CutUp(const Source& source, int row, TileScratch& scratch) const;
   template <Takes takes, Gives gives>
-  void RunAs(const Source& source, int begin, int end, TileScratch& scratch, uint8_t* dst) const;
+  void RunAs(const Source& source, int begin, int end, TileScratch& scratch, uint8_t* dst,
+             const RoundedOutput& rounded) const;
 
   Geometry geometry_;
   Takes takes_;

@@ -537,7 +537,10 @@ FloatConvolution::FloatConvolution(const FloatConvolutionData& data, const Optio
 FloatConvolution::~FloatConvolution() = default;
 FloatConvolution::FloatConvolution(FloatConvolution&&) noexcept = default;
 
-Status FloatConvolution::Run(const void* src, const Rows& rows, int w, void* dst, Workers& workers) {
+bool FloatConvolution::CanRound() const { return state_->tiled != nullptr; }
+
+Status FloatConvolution::Run(const void* src, const Rows& rows, int w, void* dst, Workers& workers,
+                             const RoundedOutput& rounded) {
   State& s = *state_;
   const Geometry& g = s.geometry;
   const Shape whole = {rows.h, w, rows.top, rows.bottom};
@@ -553,7 +556,9 @@ Status FloatConvolution::Run(const void* src, const Rows& rows, int w, void* dst
     auto* to = static_cast<uint8_t*>(dst) + static_cast<size_t>(begin) * columns * s.output_position;
     State::Thread& thread = s.threads[lane];
     if (s.tiled) {
-      s.tiled->Run({src, rows.h, w, rows.top}, begin, end, thread.tiles, to);
+      RoundedOutput also = rounded;
+      if (also.dst) also.dst += static_cast<size_t>(begin) * columns * also.pitch;
+      s.tiled->Run({src, rows.h, w, rows.top}, begin, end, thread.tiles, to, also);
       return Status();
     }
     try {

@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "bitstream/rans.h"
+#include "codec/coded_elements.h"
 #include "codec/latent_arithmetic.h"
 #include "codec/prefetch.h"
 
@@ -88,35 +89,24 @@ struct EntropyModel::Writer {
   std::vector<uint8_t>* index_of_all;  // may be null
   SharedSides shared;
   uint32_t state = 0;
+  CodedElements elements = FastestCodedElements();
 
   /// Of a step that codes `positions` groups.
   void Begin(size_t positions, int group) {
     const size_t most = positions * group;
     owner.exact_.Reserve(most), owner.symbols_.Reserve(most), owner.means_.Reserve(most);
-    owner.list_.Reserve(most), owner.marks_.Reserve(most);
-    owner.counts_.Reserve(positions);
+    owner.marks_.Reserve(most);
+    owner.coded_.Reserve(positions * WordsOfCoded(group));
   }
   /// What is coded of a group of y, those whose index is not 0. position: its number among all; on_side: at a shared
   /// side
   void Gather(Band& band, Group& group, int count, size_t position, bool on_side) {
-    const int mark = on_side ? TrellisSearch::kAtSide : 0;
     ExactResiduals(group.y.data(), owner.means_.data() + position * count, count, group.exact.data());
     const size_t at = band.first + band.coded;
-    float* to = owner.exact_.data() + at;
-    uint8_t* to_marks = owner.marks_.data() + at;
-    uint16_t* to_list = owner.list_.data() + at;
-    int n = 0;  // without a branch, which would be guessed wrong often
-    for (int i = 0; i < count; ++i) {
-      const int32_t v = group.index[i];
-      to[n] = group.exact[i];
-      to_marks[n] = static_cast<uint8_t>(v | mark);
-      to_list[n] = static_cast<uint16_t>(i);
-      n += v != 0 ? 1 : 0;
-    }
-    band.coded += n;
-    owner.counts_.data()[position] = static_cast<uint16_t>(n);
+    band.coded += elements.take(group.index.data(), group.exact.data(), on_side ? TrellisSearch::kAtSide : 0, count,
+                                owner.exact_.data() + at, owner.marks_.data() + at, Words(position, count));
   }
-  /// Puts what is coded of the bands, but for the lists, one behind the other. Returns the number.
+  /// Puts what is coded of the bands one behind the other. Returns the number.
   size_t Close(std::vector<Band>* bands) {
     size_t coded = 0;
     for (Band& band : *bands) {
@@ -143,17 +133,14 @@ struct EntropyModel::Writer {
       }
     }
   }
-  /// The levels of a group, 0 where nothing is coded, whose first symbol and list stand at these places. Returns the
-  /// number of symbols.
-  size_t Levels(size_t position, size_t symbol, size_t list, int count, Group& group) const {
-    std::fill_n(group.residual.data(), count, 0);
-    const int16_t* symbols = owner.symbols_.data() + symbol;
-    const uint8_t* marks = owner.marks_.data() + symbol;
-    const uint16_t* elements = owner.list_.data() + list;
-    const int number = owner.counts_.data()[position];
-    for (int n = 0; n < number; ++n) group.residual[elements[n]] = LevelOf(marks[n] / kScaleTables, symbols[n]);
-    return static_cast<size_t>(number);
+  /// The levels of a group, 0 where nothing is coded, whose first symbol stands at that place. Returns the number of
+  /// symbols.
+  size_t Levels(size_t position, size_t symbol, int count, Group& group) const {
+    return static_cast<size_t>(elements.place(Words(position, count), owner.symbols_.data() + symbol,
+                                              owner.marks_.data() + symbol, count, group.residual.data()));
   }
+  /// Which elements of a group are coded.
+  uint16_t* Words(size_t position, int count) const { return owner.coded_.data() + position * WordsOfCoded(count); }
 
   /// The `number` elements of a group's list, of the `count` from `from` on; the other residuals are set to 0.
   void CodeZ(int number, size_t from, int count, Group& group) {
@@ -478,14 +465,13 @@ void EntropyModel::CodeStepOfY(Writer& writer, int step, int h, int w, int32_t* 
     if (i == 0) return rans_.Put(TablesOfY(), marks_.data(), symbols_.data(), coded);
     const Band& band = bands[i - 1];
     Group& group = groups_[lane];
-    size_t symbol = band.symbol, list = band.first;
+    size_t symbol = band.symbol;
     for (int y = band.begin; y < band.end; ++y) {
       for (int x = 0; x < w; ++x) {
         const size_t position = static_cast<size_t>(y) * w + x;
         const int c = channel(y, x);
         Prefetch<1>(values + position * m + c, count);
-        const size_t number = writer.Levels(position, symbol, list, count, group);
-        symbol += number, list += number;
+        symbol += writer.Levels(position, symbol, count, group);
         Finish(steps, group, means_.data() + position * count, position, c, values);
       }
     }

@@ -141,11 +141,11 @@ class EntropyModel {
 
   Scratch<uint8_t> features_, hidden_, next_, gathered_;
   std::array<Scratch<int32_t>, 4> outputs_;  // of the heads, by group
-  // Of an encoder, of a step of y: elements that are coded, by position, and how many at each.
+  // Of an encoder, of a step of y: what is coded, and words that tell which elements, by position.
   Scratch<float> exact_;
   Scratch<int16_t> symbols_;
   Scratch<int32_t> means_;
-  Scratch<uint16_t> list_, counts_;
+  Scratch<uint16_t> coded_;
   Scratch<uint8_t> marks_;
   bitstream::RansEncoder rans_;
 };

@@ -34,6 +34,13 @@ void RoundToSteps(const float* src, size_t pixels, const std::vector<float>& inv
 void RoundToSteps(const float* src, size_t pixels, const std::vector<float>& inverse_step, float* dst,
                   Workers& workers);
 
+/// Where a convolution's outputs, floats, go a second time, rounded for the one that comes next; nowhere by default.
+struct RoundedOutput {
+  int8_t* dst = nullptr;                // of the first output, [positions][pitch]
+  const float* inverse_step = nullptr;  // [out]
+  int pitch = 0;
+};
+
 /// 1 / step.
 std::vector<float> Inverses(const std::vector<float>& step);
 

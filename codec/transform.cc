@@ -168,13 +168,15 @@ struct Transform::Step {
   std::vector<float> gain;
   int most_kept = 0;    // rows that are put before its input, where that is
   KeptRows kept;        // a residual block's input
-  size_t headroom = 0;  // elements before its input for rows that are put there, by it and by what then works in place
+  bool is_rounded = false;  // its input, by the layer before
+  size_t headroom = 0;      // elements before its input for rows that are put there, by it and by what then works in place
 };
 
 /// What goes from step to step, in TransformMemory::x or where the caller has it.
 struct Transform::Tensor {
   const float* rows;
   int h, w, channels;
+  int8_t* rounded = nullptr;  // of a residual block's input, in memory with room for the rows that it keeps before it
   size_t RowSize() const { return static_cast<size_t>(w) * channels; }
   size_t size() const { return h * RowSize(); }
 };
@@ -223,6 +225,10 @@ Transform::Transform(Layers layers, int quality_index, TransformPrecision precis
       case FloatLayer::Type::kSpaceToDepth:
       case FloatLayer::Type::kDepthToSpace:
         break;
+    }
+    if (step.taken == Precision::kInt8 && !step.inverse_step.empty() && !steps_.empty()) {
+      const std::vector<Step::Convolution>& before = steps_.back().convolutions;
+      step.is_rounded = !before.empty() && before.back().run.CanRound() && step.convolutions[0].run.CanRound();
     }
     steps_.push_back(std::move(step));
   }
@@ -291,6 +297,14 @@ float* Transform::MakeRoom(size_t i, Tensor& x) {
   return memory.data() + (x.rows - memory.data());
 }
 
+/// Where the input of steps_[i] goes, of h rows of w columns, if it is to be rounded by the layer before.
+RoundedOutput Transform::RoundedFor(size_t i, int h, int w) {
+  if (i == steps_.size() || !steps_[i].is_rounded) return {};
+  const Step::Convolution& first = steps_[i].convolutions[0];
+  const size_t row = static_cast<size_t>(w) * first.pitch, kept = first.cursor.kept() * row;
+  return {memory_->rounded.Reserve(kept + h * row) + kept, steps_[i].inverse_step.data(), first.pitch};
+}
+
 /// rows: what the convolution takes, those that were kept and then the new ones, whose shape x has; x becomes the
 /// result.
 template <typename T>
@@ -299,10 +313,12 @@ Status Transform::ConvolveTaken(size_t i, const T* rows, Tensor& x, bool last) {
   Step::Convolution& convolution = step.convolutions[0];
   const size_t row = static_cast<size_t>(x.w) * convolution.pitch, total = (convolution.cursor.kept() + x.h) * row;
   const RowCursor::Piece piece = convolution.cursor.Take(x.h, last);
-  const Tensor to = {nullptr, piece.outputs, OutputsOf(x.w, convolution.stride), step.out};
+  const int w = OutputsOf(x.w, convolution.stride);
+  const RoundedOutput rounded = RoundedFor(i + 1, piece.outputs, w);
+  const Tensor to = {nullptr, piece.outputs, w, step.out, rounded.dst};
   float* out = Reserve(memory_->next, i + 1, to.h, to.w, to.channels);
   if (to.h > 0)
-    LICHEN_RETURN_IF_ERROR(convolution.run.Run(rows + piece.skip * row, piece.rows, x.w, out, workers_));
+    LICHEN_RETURN_IF_ERROR(convolution.run.Run(rows + piece.skip * row, piece.rows, x.w, out, workers_, rounded));
   convolution.kept.Keep(rows + total, convolution.cursor.kept() * row * sizeof *rows);
   x = to;
   x.rows = out;
@@ -367,9 +383,11 @@ Status Transform::AddBranch(size_t i, Tensor& x, bool last) {
     auto* out = middle + middle_kept * middle_row;
     if (a.outputs > 0) LICHEN_RETURN_IF_ERROR(first.run.Run(src, a.rows, x.w, out, workers_));
     second.kept.PutBefore(out);
+    const RoundedOutput rounded = RoundedFor(i + 1, b.outputs, x.w);
     if (b.outputs > 0) {
-      LICHEN_RETURN_IF_ERROR(second.run.Run(middle + b.skip * middle_row, b.rows, x.w, sums, workers_));
+      LICHEN_RETURN_IF_ERROR(second.run.Run(middle + b.skip * middle_row, b.rows, x.w, sums, workers_, rounded));
     }
+    x.rounded = rounded.dst;
     second.kept.Keep(out + a.outputs * middle_row, second.cursor.kept() * middle_row * sizeof *out);
     x.rows = sums;
     x.h = b.outputs;
@@ -377,6 +395,13 @@ Status Transform::AddBranch(size_t i, Tensor& x, bool last) {
   };
   const float* from = rows + (own + a.skip) * row;
   const size_t pixels = static_cast<size_t>(a.rows.h) * x.w, middle_size = (middle_kept + a.outputs) * middle_row;
+  if (x.rounded) {
+    const size_t bytes_row = static_cast<size_t>(x.w) * first.pitch;
+    const int8_t* end = x.rounded + x.h * bytes_row;
+    const int8_t* bytes = first.kept.PutBefore(x.rounded) + a.skip * bytes_row;
+    first.kept.Keep(end, first.cursor.kept() * bytes_row);  // now, as the next layer's go to the same place
+    return run(bytes, ReserveAs<int8_t>(memory_->middle, middle_size));
+  }
   if (step.taken == Precision::kInt8) {
     auto* bytes = ReserveAs<int8_t>(memory_->taken, pixels * first.pitch);
     RoundToSteps(from, pixels, step.inverse_step, first.pitch, bytes, workers_);

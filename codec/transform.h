@@ -32,6 +32,7 @@ struct TransformMemory {
   Scratch<float> x, next;
   Scratch<int8_t> pixels;
   Scratch<uint8_t> taken, middle;  // what convolutions take, and inside residual blocks, in elements of any type
+  Scratch<int8_t> rounded;         // what a residual block takes that the layer before has rounded
 };
 
 /// Some layers of a transform, borrowed.
@@ -101,6 +102,7 @@ class Transform {
 
   float* Reserve(Scratch<float>& scratch, size_t step, int h, int w, int channels) const;
   float* MakeRoom(size_t i, Tensor& x);
+  RoundedOutput RoundedFor(size_t i, int h, int w);
   Result<Strip> RunFrom(size_t first, Tensor x, bool last);
   Status Convolve(size_t i, Tensor& x, bool last);
   template <typename T>

@@ -88,12 +88,14 @@ class TileConvolutionTest : public testing::Test {
 
   /// Runs it in two calls, at a row in the middle, into dst, which then ends where it should.
   template <typename T, typename U>
-  void Run(const TileConvolution& convolution, const Case& c, const std::vector<T>& src, std::vector<U>& dst) {
+  void Run(const TileConvolution& convolution, const Case& c, const std::vector<T>& src, std::vector<U>& dst,
+           RoundedOutput rounded = {}) {
     const TileConvolution::Source source = {src.data(), c.h, c.w, c.top};
     const int half = c.Rows() / 2;
     dst.resize(c.Outputs() + kBeyond, U{77});
-    convolution.Run(source, 0, half, scratch_, dst.data());
-    convolution.Run(source, half, c.Rows(), scratch_, dst.data() + c.Outputs() / c.Rows() * half);
+    convolution.Run(source, 0, half, scratch_, dst.data(), rounded);
+    if (rounded.dst) rounded.dst += size_t(half) * c.Columns() * rounded.pitch;
+    convolution.Run(source, half, c.Rows(), scratch_, dst.data() + c.Outputs() / c.Rows() * half, rounded);
     for (size_t i = c.Outputs(); i < dst.size(); ++i) ASSERT_EQ(dst[i], U{77}) << "written behind the last output";
   }
 
@@ -176,10 +178,16 @@ TEST_F(TileConvolutionTest, SignedBytesAreScaledAddedAndRounded) {
           ASSERT_EQ(v, rounded) << row << ", " << column << ", " << o;
         });
       } else {
-        std::vector<float> dst(c.Outputs(), 3.0f);
-        Run(convolution, c, src, dst);
+        std::vector<float> dst(c.Outputs(), 3.0f), inverse_step;
+        for (int o = 0; o < g.out; ++o) inverse_step.push_back(std::ldexp(1.0f, o % 5 - 2));
+        const int pitch = g.out + 16;
+        std::vector<int8_t> rounded(size_t(c.Rows()) * c.Columns() * pitch, 77);
+        Run(convolution, c, src, dst, {rounded.data(), inverse_step.data(), pitch});
         ForOutputs(c, dst, 3.0f, [&](float v, int row, int column, int o) {
           ASSERT_EQ(v, expected(row, column, o, 3)) << row << ", " << column << ", " << o;
+          const size_t at = (size_t(row) * c.Columns() + column) * pitch + o;
+          ASSERT_EQ(rounded[at], std::clamp(std::nearbyint(v * inverse_step[o]), -127.0f, 127.0f));
+          ASSERT_EQ(rounded[at / pitch * pitch + g.out + o % 16], 77) << "written between positions";
         });
       }
     }
