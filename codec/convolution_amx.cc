@@ -131,7 +131,8 @@ struct Pending {
   int positions = 0, group = 0;
   const float *bias, *scale;
   uint8_t* dst;
-  int8_t* rounded;  // may be null
+  int tile;          // of 16 outputs
+  uint8_t* rounded;  // may be null
   const float* inverse_step;
 };
 
@@ -140,6 +141,7 @@ struct Finish {
   float slope;
   size_t position;          // bytes of a position of dst
   size_t rounded_position;  // and of what is rounded
+  int zeros, last_tile;     // elements after what is rounded of the last tile
 };
 
 /// clamp(round(v * inverse_step), -127, 127), ties to even
@@ -151,12 +153,16 @@ LICHEN_TILES inline void StoreRounded(__m512 v, __m512 inverse_step, int8_t* dst
   std::memcpy(dst, &bytes, sizeof bytes);
 }
 
-template <bool integers, Gives gives, bool accumulate, bool rounds>
+/// What outputs are rounded to.
+enum class Rounds { kNot, kToBytes, kToHalves };
+
+template <bool integers, Gives gives, bool accumulate, Rounds rounds>
 LICHEN_TILES void FinishSums(const Pending& pending, const Finish& finish) {
   const int32_t* sums = pending.sums;
   uint8_t* dst = pending.dst;
-  int8_t* rounded = pending.rounded;
-  const __m512 inverse_step = _mm512_loadu_ps(rounds ? pending.inverse_step : pending.bias);
+  uint8_t* rounded = pending.rounded;
+  const __m512 inverse_step = _mm512_loadu_ps(rounds == Rounds::kToBytes ? pending.inverse_step : pending.bias);
+  const int zeros = pending.tile == finish.last_tile ? finish.zeros : 0;
   const __m512 bias = _mm512_loadu_ps(pending.bias), scale = integers ? _mm512_loadu_ps(pending.scale) : bias;
   const __m512 slope = _mm512_set1_ps(finish.slope);
   const __mmask16 relu = finish.relu ? 0xffff : 0;
@@ -169,11 +175,14 @@ LICHEN_TILES void FinishSums(const Pending& pending, const Finish& finish) {
                           : _mm512_add_ps(_mm512_load_ps(sums), bias);
       if constexpr (accumulate) v = _mm512_add_ps(v, _mm512_loadu_ps(dst));
       v = _mm512_mask_mul_ps(v, _mm512_mask_cmp_ps_mask(relu, v, _mm512_setzero_ps(), _CMP_LT_OQ), v, slope);
-      if constexpr (gives == Gives::kFloat32) _mm512_storeu_ps(dst, v);
-      if constexpr (rounds) {
-        StoreRounded(v, inverse_step, rounded);
-        rounded += finish.rounded_position;
+      if constexpr (gives == Gives::kFloat32 && rounds != Rounds::kToHalves) _mm512_storeu_ps(dst, v);
+      if constexpr (rounds == Rounds::kToBytes) StoreRounded(v, inverse_step, reinterpret_cast<int8_t*>(rounded));
+      if constexpr (rounds == Rounds::kToHalves) {
+        const __m256bh halves = _mm512_cvtneps_pbh(v);
+        std::memcpy(rounded, &halves, sizeof halves);
+        if (zeros > 0) std::memset(rounded + sizeof halves, 0, zeros * sizeof(uint16_t));
       }
+      rounded += finish.rounded_position;
       if constexpr (gives == Gives::kInt8) {
         const __m128i bytes = _mm512_maskz_cvtsepi32_epi8(0xffff, _mm512_maskz_cvtps_epi32(0xffff, v));
         std::memcpy(dst, &bytes, sizeof bytes);
@@ -189,13 +198,17 @@ LICHEN_TILES void FinishSums(const Pending& pending, const Finish& finish) {
 template <bool integers, Gives gives>
 void FinishPending(const Pending& pending, const Finish& finish) {
   if constexpr (gives == Gives::kFloat32) {
-    if (pending.rounded) {
-      return finish.accumulate ? FinishSums<integers, gives, true, true>(pending, finish)
-                               : FinishSums<integers, gives, false, true>(pending, finish);
+    if (pending.rounded && pending.inverse_step) {
+      return finish.accumulate ? FinishSums<integers, gives, true, Rounds::kToBytes>(pending, finish)
+                               : FinishSums<integers, gives, false, Rounds::kToBytes>(pending, finish);
     }
-    if (finish.accumulate) return FinishSums<integers, gives, true, false>(pending, finish);
+    if (pending.rounded) {
+      return finish.accumulate ? FinishSums<integers, gives, true, Rounds::kToHalves>(pending, finish)
+                               : FinishSums<integers, gives, false, Rounds::kToHalves>(pending, finish);
+    }
+    if (finish.accumulate) return FinishSums<integers, gives, true, Rounds::kNot>(pending, finish);
   }
-  FinishSums<integers, gives, false, false>(pending, finish);
+  FinishSums<integers, gives, false, Rounds::kNot>(pending, finish);
 }
 
 constexpr size_t SizeOf(Takes takes) { return takes == Takes::kBfloat16 ? 2 : 1; }
@@ -274,8 +287,14 @@ void TileConvolution::RunAs(const Source& source, int begin, int end, TileScratc
                             const RoundedOutput& rounded) const {
   const int kernel = geometry_.kernel, all = geometry_.out / kColumns;
   const size_t of_tile = size_t(kernel) * kernel * chunks_ * kTileBytes;
-  const Finish finish = {epilogue_.accumulate, epilogue_.relu, epilogue_.slope, output_position_,
-                         static_cast<size_t>(rounded.pitch)};
+  const size_t of_rounded = rounded.Element();  // bytes
+  const Finish finish = {epilogue_.accumulate,
+                         epilogue_.relu,
+                         epilogue_.slope,
+                         output_position_,
+                         rounded.pitch * of_rounded,
+                         rounded.dst ? rounded.pitch - geometry_.out : 0,
+                         all - 1};
   const size_t columns = (source.w + geometry_.stride - 1) / geometry_.stride;
   alignas(64) int32_t sums[kOnTheirWay][kMostTiles * kBlock * kColumns];
   int current = 0;
@@ -287,7 +306,9 @@ void TileConvolution::RunAs(const Source& source, int begin, int end, TileScratc
       pending.bias += kColumns;
       pending.scale += kColumns;
       pending.dst += kColumns * SizeOf(gives);
-      if (pending.rounded) pending.rounded += kColumns, pending.inverse_step += kColumns;
+      ++pending.tile;
+      if (pending.rounded) pending.rounded += kColumns * of_rounded;
+      if (pending.inverse_step) pending.inverse_step += kColumns;
     }
   };
   const auto run = [&](const TileBlock& block, int tile, int group, size_t row) {
@@ -309,8 +330,9 @@ void TileConvolution::RunAs(const Source& source, int begin, int end, TileScratc
                epilogue_.bias.data() + first,
                epilogue_.scale.data() + first,
                out,
-               rounded.dst ? rounded.dst + position * rounded.pitch + first : nullptr,
-               rounded.dst ? rounded.inverse_step + first : nullptr};
+               tile,
+               rounded.dst ? rounded.dst + (position * rounded.pitch + first) * of_rounded : nullptr,
+               rounded.inverse_step ? rounded.inverse_step + first : nullptr};
     current = (current + 1) % kOnTheirWay;
   };
   const int together = kernel * kBlock * geometry_.stride * position_ > kNearby ? kMostTiles : 1;

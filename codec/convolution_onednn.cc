@@ -557,7 +557,7 @@ Status FloatConvolution::Run(const void* src, const Rows& rows, int w, void* dst
     State::Thread& thread = s.threads[lane];
     if (s.tiled) {
       RoundedOutput also = rounded;
-      if (also.dst) also.dst += static_cast<size_t>(begin) * columns * also.pitch;
+      if (also.dst) also.dst += static_cast<size_t>(begin) * columns * also.pitch * also.Element();
       s.tiled->Run({src, rows.h, w, rows.top}, begin, end, thread.tiles, to, also);
       return Status();
     }

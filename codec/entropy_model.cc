@@ -194,7 +194,8 @@ EntropyModel::EntropyModel(const ModelData& model, int quality_index, int trelli
   for (Group& group : groups_) {
     const int most = std::max(model.latent_channels, model.hyper_channels) / 4;
     for (std::vector<float>* values : {&group.y, &group.exact}) values->resize(most);
-    for (std::vector<int32_t>* values : {&group.mean, &group.index, &group.list, &group.residual, &group.rounded}) {
+    for (std::vector<int32_t>* values :
+         {&group.mean, &group.index, &group.list, &group.residual, &group.rounded, &group.unwanted}) {
       values->resize(most);
     }
   }
@@ -394,13 +395,12 @@ void EntropyModel::ForPositions(const Steps& steps, int step, int begin, int end
   }
 }
 
-/// From a group's means at a position and its residuals.
+/// From a group's means at a position and its residuals. values: of the group
 void EntropyModel::Finish(Steps& steps, const Group& group, const int32_t* means, size_t pixel, int c,
                           int32_t* values) {
   const int m = steps.channels, row = steps.features + 2 * m;
   uint8_t* units = steps.input.data() + pixel * row + steps.features + c;
-  ValuesAndUnits(means, group.residual.data(), steps.unit, steps.units.data() + c, m / 4, values + pixel * m + c, units,
-                 units + m);
+  ValuesAndUnits(means, group.residual.data(), steps.unit, steps.units.data() + c, m / 4, values, units, units + m);
 }
 
 template <typename Coder, typename Method>
@@ -415,7 +415,7 @@ void EntropyModel::CodeStep(Coder& coder, Method code, Steps& steps, const uint8
     Prefetch<1>(values + pixel * m + c, count);
     const int coded = ListCoded(group.index.data(), count, group.list.data());
     (coder.*code)(coded, pixel * m + c, count, group);
-    Finish(steps, group, group.mean.data(), pixel, c, values);
+    Finish(steps, group, group.mean.data(), pixel, c, values + pixel * m + c);
   });
 }
 
@@ -467,12 +467,14 @@ void EntropyModel::CodeStepOfY(Writer& writer, int step, int h, int w, int32_t* 
     Group& group = groups_[lane];
     size_t symbol = band.symbol;
     for (int y = band.begin; y < band.end; ++y) {
+      const bool wanted = writer.y.WantsCoded(y);
       for (int x = 0; x < w; ++x) {
         const size_t position = static_cast<size_t>(y) * w + x;
         const int c = channel(y, x);
-        Prefetch<1>(values + position * m + c, count);
+        int32_t* to = wanted ? values + position * m + c : group.unwanted.data();
+        if (wanted) Prefetch<1>(to, count);
         symbol += writer.Levels(position, symbol, count, group);
-        Finish(steps, group, means_.data() + position * count, position, c, values);
+        Finish(steps, group, means_.data() + position * count, position, c, to);
       }
     }
   });

@@ -46,6 +46,8 @@ class LatentSource {
   virtual void Get(int y, int x, int c, int count, float* values) const = 0;
   /// They will be asked for soon.
   virtual void Prefetch(int y, int x, int c, int count) const = 0;
+  /// Whether what becomes of that row is wanted (Latents::y_hat), which is much to write.
+  virtual bool WantsCoded(int) const { return true; }
 };
 
 /// Codes tiles of one quality. Not for use by two threads at once: it holds scratch memory.
@@ -62,8 +64,8 @@ class EntropyModel {
                Quantiser quantiser = Quantiser::kNearest, const Sharing& sharing = {});
 
   /// y: [h][w][M]; z: [ceil(h/4)][ceil(w/4)][Z] in quantisation steps. Returns the tile's bytes; `latents` is
-  /// set to what a decoder will get from them. shared: along these sides the search spares the picture more; index:
-  /// null, or takes the index of each latent's table, 0 where it is not coded
+  /// set to what a decoder will get from them, where it is wanted of y. shared: along these sides the search spares the
+  /// picture more; index: null, or takes the index of each latent's table, 0 where it is not coded
   std::vector<uint8_t> Encode(const LatentSource& y, const float* z, int h, int w, Latents* latents,
                               SharedSides shared = {}, std::vector<uint8_t>* index = nullptr);
   /// The same of y in quantisation steps.
@@ -99,7 +101,7 @@ class EntropyModel {
   /// A group at one position.
   struct Group {
     std::vector<float> y, exact;
-    std::vector<int32_t> mean, index, list, residual, rounded;
+    std::vector<int32_t> mean, index, list, residual, rounded, unwanted;
   };
   /// Rows of a tile that one thread works on, begin..end-1; where what a step codes of them begins, first with room for
   /// all of the rows above and then right behind theirs (symbol); and how much it is.

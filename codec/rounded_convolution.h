@@ -34,11 +34,15 @@ void RoundToSteps(const float* src, size_t pixels, const std::vector<float>& inv
 void RoundToSteps(const float* src, size_t pixels, const std::vector<float>& inverse_step, float* dst,
                   Workers& workers);
 
-/// Where a convolution's outputs, floats, go a second time, rounded for the one that comes next; nowhere by default.
+/// Where a convolution's outputs, floats, go rounded for the one that comes next; nowhere by default.
 struct RoundedOutput {
-  int8_t* dst = nullptr;                // of the first output, [positions][pitch]
-  const float* inverse_step = nullptr;  // [out]
-  int pitch = 0;
+  /// Of the first output, [positions][pitch]: with steps bytes (RoundToSteps), beside the floats; without bfloat16, 0
+  /// beyond the channels, in place of the floats.
+  uint8_t* dst = nullptr;
+  const float* inverse_step = nullptr;  // [out], or null
+  int pitch = 0;                        // elements
+
+  size_t Element() const { return inverse_step ? 1 : 2; }  // bytes
 };
 
 /// 1 / step.

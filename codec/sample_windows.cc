@@ -62,6 +62,16 @@ void SampleWindows::TakePixels(const PictureRows& picture, Span rows) {
   }
 }
 
+std::vector<bool> SampleWindows::RowsWanted(Span rows, Span columns) const {
+  std::vector<bool> wanted(rows.size(), false);
+  for (const Window& window : windows_) {
+    if (Common(columns, window.columns).size() <= 0) continue;
+    const Span common = Common(rows, window.rows);
+    for (int v = common.begin; v < common.end; ++v) wanted[v - rows.begin] = true;
+  }
+  return wanted;
+}
+
 void SampleWindows::TakeLatents(Span rows, Span columns, const Latents& latents) {
   for (Window& window : windows_) {
     const Span v_range = Common(rows, window.rows), u_range = Common(columns, window.columns);

@@ -33,6 +33,8 @@ class SampleWindows {
 
   /// Of rows of latents. REQUIRES: their pixels are provided
   void TakePixels(const PictureRows& picture, Span rows);
+  /// Which of a tile's rows it takes latents of.
+  std::vector<bool> RowsWanted(Span rows, Span columns) const;
   /// Of a tile. Several tiles can be taken at once.
   void TakeLatents(Span rows, Span columns, const Latents& latents);
   /// Of the whole canvas. y: [grid height][grid width][M]; scale: [M], quantisation steps for 1 of y

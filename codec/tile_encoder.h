@@ -28,9 +28,9 @@ template <typename T>
 class TileOfY : public LatentSource {
  public:
   /// first: the tile's first position, in rows of `row_positions` positions; gain: to quantisation steps, by channel.
-  /// Borrows both.
-  TileOfY(const T* first, int row_positions, const std::vector<float>& gain)
-      : first_(first), channels_(static_cast<int>(gain.size())), gain_(gain) {
+  /// wanted: null for all, or which of its rows are wanted coded. Borrows all.
+  TileOfY(const T* first, int row_positions, const std::vector<float>& gain, const std::vector<bool>* wanted)
+      : first_(first), channels_(static_cast<int>(gain.size())), gain_(gain), wanted_(wanted) {
     row_ = static_cast<size_t>(row_positions) * channels_;
   }
 
@@ -41,6 +41,7 @@ class TileOfY : public LatentSource {
     for (int i = 0; i < count; ++i) values[i] *= gain[i];
   }
   void Prefetch(int y, int x, int c, int count) const override { lichen::Prefetch<0>(At(y, x) + c, count); }
+  bool WantsCoded(int y) const override { return !wanted_ || (*wanted_)[y]; }
   /// Of `positions` positions, as g_a gives them.
   void Row(int y, int x, int positions, float* values) const {
     Copy(At(y, x), static_cast<size_t>(positions) * channels_, values);
@@ -54,6 +55,7 @@ class TileOfY : public LatentSource {
   const T* first_;
   int channels_;
   const std::vector<float>& gain_;
+  const std::vector<bool>* wanted_;
   size_t row_;
 };
 
@@ -68,10 +70,11 @@ class TileEncoder {
         entropy_model_(model, static_cast<int>(header.quality_index), static_cast<int>(header.trellis_bits),
                        IntegerEngine::kFast, EntropyModel::Quantiser::kRateDistortion, SharingOf(workers)) {}
 
-  /// y: the tile's first position, as in TileOfY. errors: kOutOfMemory, kInternal
+  /// y: the tile's first position, as in TileOfY; wanted: rows of latents() that are. errors: kOutOfMemory, kInternal
   template <typename T>
-  Result<std::vector<uint8_t>> Encode(const T* y, int row_positions, int h, int w, SharedSides shared) {
-    const TileOfY<T> tile(y, row_positions, tables_.gain_y);
+  Result<std::vector<uint8_t>> Encode(const T* y, int row_positions, int h, int w, SharedSides shared,
+                                      const std::vector<bool>* wanted = nullptr) {
+    const TileOfY<T> tile(y, row_positions, tables_.gain_y, wanted);
     LICHEN_RETURN_IF_ERROR(FindZ(tile, h, w));
     return entropy_model_.Encode(tile, z_.data(), h, w, &latents_, shared);
   }
@@ -143,8 +146,11 @@ class TileRowEncoder {
       if (!encoder) encoder = std::make_unique<TileEncoder>(model_, header_, workers_);
       const Span span = grid_.Column(i);
       const SharedSides shared = {tile_row > 0, tile_row + 1 < grid_.rows(), i > 0, i + 1 < columns};
+      const bool only = columns == 1 && grid_.rows() == 1;  // whose latents the caller may want
+      const std::vector<bool> wanted =
+          windows_ ? windows_->RowsWanted(grid_.Row(tile_row), span) : std::vector<bool>(h, false);
       tiles[i] = encoder->Encode(band + static_cast<size_t>(span.begin) * model_.latent_channels, grid_.width(), h,
-                                 span.size(), shared);
+                                 span.size(), shared, only ? nullptr : &wanted);
       if (windows_ && tiles[i].ok()) windows_->TakeLatents(grid_.Row(tile_row), span, encoder->latents());
     });
     for (int i = 0; i < columns; ++i) {

@@ -176,7 +176,7 @@ struct Transform::Step {
 struct Transform::Tensor {
   const float* rows;
   int h, w, channels;
-  int8_t* rounded = nullptr;  // of a residual block's input, in memory with room for the rows that it keeps before it
+  uint8_t* rounded = nullptr;  // of what the next convolution takes, in memory with room before it for its kept rows
   size_t RowSize() const { return static_cast<size_t>(w) * channels; }
   size_t size() const { return h * RowSize(); }
 };
@@ -226,7 +226,8 @@ Transform::Transform(Layers layers, int quality_index, TransformPrecision precis
       case FloatLayer::Type::kDepthToSpace:
         break;
     }
-    if (step.taken == Precision::kInt8 && !step.inverse_step.empty() && !steps_.empty()) {
+    const bool is_residual = step.type == FloatLayer::Type::kResidual;
+    if (step.taken == (is_residual ? Precision::kInt8 : Precision::kBfloat16) && !steps_.empty()) {
       const std::vector<Step::Convolution>& before = steps_.back().convolutions;
       step.is_rounded = !before.empty() && before.back().run.CanRound() && step.convolutions[0].run.CanRound();
     }
@@ -300,9 +301,11 @@ float* Transform::MakeRoom(size_t i, Tensor& x) {
 /// Where the input of steps_[i] goes, of h rows of w columns, if it is to be rounded by the layer before.
 RoundedOutput Transform::RoundedFor(size_t i, int h, int w) {
   if (i == steps_.size() || !steps_[i].is_rounded) return {};
-  const Step::Convolution& first = steps_[i].convolutions[0];
-  const size_t row = static_cast<size_t>(w) * first.pitch, kept = first.cursor.kept() * row;
-  return {memory_->rounded.Reserve(kept + h * row) + kept, steps_[i].inverse_step.data(), first.pitch};
+  const Step& step = steps_[i];
+  const Step::Convolution& first = step.convolutions[0];
+  const size_t row = static_cast<size_t>(w) * first.pitch * SizeOf(step.taken), kept = first.cursor.kept() * row;
+  return {memory_->next_rounded.Reserve(kept + h * row) + kept,
+          step.inverse_step.empty() ? nullptr : step.inverse_step.data(), first.pitch};
 }
 
 /// rows: what the convolution takes, those that were kept and then the new ones, whose shape x has; x becomes the
@@ -323,12 +326,14 @@ Status Transform::ConvolveTaken(size_t i, const T* rows, Tensor& x, bool last) {
   x = to;
   x.rows = out;
   memory_->x.Swap(memory_->next);
+  memory_->rounded.Swap(memory_->next_rounded);
   return Status();
 }
 
 Status Transform::Convolve(size_t i, Tensor& x, bool last) {
   Step& step = steps_[i];
   const KeptRows& kept_rows = step.convolutions[0].kept;
+  if (x.rounded) return ConvolveTaken(i, kept_rows.PutBefore(reinterpret_cast<uint16_t*>(x.rounded)), x, last);
   const int pitch = step.convolutions[0].pitch;
   const size_t row = static_cast<size_t>(x.w) * pitch, kept = step.convolutions[0].cursor.kept() * row;
   if (step.taken == Precision::kBfloat16) {
@@ -388,6 +393,7 @@ Status Transform::AddBranch(size_t i, Tensor& x, bool last) {
       LICHEN_RETURN_IF_ERROR(second.run.Run(middle + b.skip * middle_row, b.rows, x.w, sums, workers_, rounded));
     }
     x.rounded = rounded.dst;
+    memory_->rounded.Swap(memory_->next_rounded);
     second.kept.Keep(out + a.outputs * middle_row, second.cursor.kept() * middle_row * sizeof *out);
     x.rows = sums;
     x.h = b.outputs;
@@ -397,9 +403,9 @@ Status Transform::AddBranch(size_t i, Tensor& x, bool last) {
   const size_t pixels = static_cast<size_t>(a.rows.h) * x.w, middle_size = (middle_kept + a.outputs) * middle_row;
   if (x.rounded) {
     const size_t bytes_row = static_cast<size_t>(x.w) * first.pitch;
-    const int8_t* end = x.rounded + x.h * bytes_row;
-    const int8_t* bytes = first.kept.PutBefore(x.rounded) + a.skip * bytes_row;
-    first.kept.Keep(end, first.cursor.kept() * bytes_row);  // now, as the next layer's go to the same place
+    const uint8_t* end = x.rounded + x.h * bytes_row;
+    const uint8_t* bytes = first.kept.PutBefore(x.rounded) + a.skip * bytes_row;
+    first.kept.Keep(end, first.cursor.kept() * bytes_row);
     return run(bytes, ReserveAs<int8_t>(memory_->middle, middle_size));
   }
   if (step.taken == Precision::kInt8) {

@@ -32,7 +32,7 @@ struct TransformMemory {
   Scratch<float> x, next;
   Scratch<int8_t> pixels;
   Scratch<uint8_t> taken, middle;  // what convolutions take, and inside residual blocks, in elements of any type
-  Scratch<int8_t> rounded;         // what a residual block takes that the layer before has rounded
+  Scratch<uint8_t> rounded, next_rounded;  // what convolutions take that the layers before have rounded
 };
 
 /// Some layers of a transform, borrowed.

@@ -94,7 +94,7 @@ class TileConvolutionTest : public testing::Test {
     const int half = c.Rows() / 2;
     dst.resize(c.Outputs() + kBeyond, U{77});
     convolution.Run(source, 0, half, scratch_, dst.data(), rounded);
-    if (rounded.dst) rounded.dst += size_t(half) * c.Columns() * rounded.pitch;
+    if (rounded.dst) rounded.dst += size_t(half) * c.Columns() * rounded.pitch * rounded.Element();
     convolution.Run(source, half, c.Rows(), scratch_, dst.data() + c.Outputs() / c.Rows() * half, rounded);
     for (size_t i = c.Outputs(); i < dst.size(); ++i) ASSERT_EQ(dst[i], U{77}) << "written behind the last output";
   }
@@ -182,7 +182,7 @@ TEST_F(TileConvolutionTest, SignedBytesAreScaledAddedAndRounded) {
         for (int o = 0; o < g.out; ++o) inverse_step.push_back(std::ldexp(1.0f, o % 5 - 2));
         const int pitch = g.out + 16;
         std::vector<int8_t> rounded(size_t(c.Rows()) * c.Columns() * pitch, 77);
-        Run(convolution, c, src, dst, {rounded.data(), inverse_step.data(), pitch});
+        Run(convolution, c, src, dst, {reinterpret_cast<uint8_t*>(rounded.data()), inverse_step.data(), pitch});
         ForOutputs(c, dst, 3.0f, [&](float v, int row, int column, int o) {
           ASSERT_EQ(v, expected(row, column, o, 3)) << row << ", " << column << ", " << o;
           const size_t at = (size_t(row) * c.Columns() + column) * pitch + o;
@@ -224,8 +224,15 @@ TEST_F(TileConvolutionTest, Bfloat16) {
       } else {
         std::vector<float> dst;
         Run(convolution, c, src, dst);
+        const int pitch = g.out + 32;
+        std::vector<uint16_t> rounded(size_t(c.Rows()) * c.Columns() * pitch, 77);
+        std::vector<float> unused;
+        Run(convolution, c, src, unused, {reinterpret_cast<uint8_t*>(rounded.data()), nullptr, pitch});
         ForOutputs(c, dst, 77.0f, [&](float v, int row, int column, int o) {
           ASSERT_EQ(v, expected(row, column, o)) << row << ", " << column << ", " << o;
+          const size_t position = (size_t(row) * c.Columns() + column) * pitch;
+          ASSERT_EQ(rounded[position + o], HalfOf(v)) << row << ", " << column << ", " << o;
+          ASSERT_EQ(rounded[position + g.out + o % 32], 0) << "beyond the channels";
         });
       }
     }

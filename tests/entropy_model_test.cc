@@ -71,6 +71,40 @@ TEST(EntropyModelTest, OutliersAreLimitedAndSurvive) {
   EXPECT_NEAR(encoded.z_hat[1] / 16.0, 12000, 0.5);
 }
 
+/// Of which every third row is wanted coded.
+class ThirdRows : public LatentSource {
+ public:
+  ThirdRows(const float* values, int w, int channels) : values_(values), w_(w), channels_(channels) {}
+  void Get(int y, int x, int c, int count, float* values) const override {
+    std::copy_n(values_ + (static_cast<size_t>(y) * w_ + x) * channels_ + c, count, values);
+  }
+  void Prefetch(int, int, int, int) const override {}
+  bool WantsCoded(int y) const override { return y % 3 == 0; }
+
+ private:
+  const float* values_;
+  int w_, channels_;
+};
+
+TEST(EntropyModelTest, RowsThatNobodyWantsAreCodedAlike) {
+  const ModelData& model = DataOf(*ToyModel());
+  const int h = 13, w = 9, m = model.latent_channels;
+  std::vector<float> y(static_cast<size_t>(h) * w * m), z(static_cast<size_t>(4) * 3 * model.hyper_channels);
+  std::mt19937 random(9);
+  std::normal_distribution<float> normal(0, 2);
+  for (float& v : y) v = normal(random);
+  for (float& v : z) v = normal(random);
+  EntropyModel all(model, 300, 6, IntegerEngine::kFast), some(model, 300, 6, IntegerEngine::kFast);
+  Latents of_all, of_some;
+  EXPECT_EQ(some.Encode(ThirdRows(y.data(), w, m), z.data(), h, w, &of_some),
+            all.Encode(y.data(), z.data(), h, w, &of_all));
+  const size_t row = static_cast<size_t>(w) * m;
+  for (int v = 0; v < h; ++v) {
+    const int32_t* coded = of_all.y_hat.data() + v * row;
+    EXPECT_EQ(std::equal(coded, coded + row, of_some.y_hat.data() + v * row), v % 3 == 0) << v;
+  }
+}
+
 TEST(EntropyModelTest, TheSearchSavesBitsAndErrorAndDecodes) {
   const ModelData& model = DataOf(*ToyModel());
   const int h = 16, w = 24, m = model.latent_channels;

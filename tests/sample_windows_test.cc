@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <utility>
+#include <vector>
 
 #include "test_data.h"
 
@@ -164,6 +165,29 @@ TEST(SampleWindowsTest, TilesGiveTheLatentsOfTheCanvas) {
       EXPECT_EQ(window.y_hat.back(), last);
     }
   }
+}
+
+TEST(SampleWindowsTest, TheRowsThatTheyWantAreThoseThatTheyTake) {
+  const SampleWindows samples = WindowsOf(100, 80);
+  int wanted = 0, rows_there = 0;
+  for (int top = 0; top < 80; top += 4) {
+    for (int left = 0; left < 100; left += 4) {
+      const std::vector<bool> rows = samples.RowsWanted({top, top + 4}, {left, left + 4});
+      ASSERT_EQ(rows.size(), 4u);
+      for (int v = top; v < top + 4; ++v) {
+        bool takes = false;
+        for (const SampleWindows::Window& window : samples.windows()) {
+          takes = takes || (window.rows.begin <= v && v < window.rows.end && window.columns.begin < left + 4 &&
+                            left < window.columns.end);
+        }
+        EXPECT_EQ(rows[v - top], takes) << left << ", " << v;
+        wanted += takes ? 1 : 0;
+        ++rows_there;
+      }
+    }
+  }
+  EXPECT_GT(wanted, 0);
+  EXPECT_LT(wanted, rows_there);
 }
 
 TEST(SampleWindowsTest, StripsGiveThePixelsOfTheCanvas) {
