@@ -21,7 +21,7 @@ check() { # NAME COMPILER RUNNER...
   $compiler -std=c++17 -O2 -static -I"$root" -I"$root/codec/include" -I"$root/bitstream/include" \
     -idirafter /usr/include \
     -o "$work/decoder" "$root"/tests/cross/portable_decoder.cc "$root"/bitstream/*.cc \
-    "$root"/codec/{dct,dct_tile,entropy_model,half_float,integer_network,latent_arithmetic,latent_hash,model_data,rate_distortion,trellis}.cc -lzstd -lz
+    "$root"/codec/{coded_elements,dct,dct_tile,entropy_model,half_float,integer_network,latent_arithmetic,latent_hash,model_data,rate_distortion,trellis}.cc -lzstd -lz
   for file in "${files[@]}"; do
     local expected got
     expected=$(sed -n "/^ \"$file\"/,/}/s/.*\"latents\": \"\([0-9a-f]*\)\".*/\1/p" "$golden/manifest.json")
