@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <type_traits>
 #include <utility>
 
 #if defined(__x86_64__) && defined(__linux__)
@@ -232,15 +233,27 @@ TileConvolution::TileConvolution(const Geometry& geometry, Takes takes, const vo
   const size_t of_tap = chunks_ * kTileBytes, of_tile = taps * of_tap;
   const size_t size = geometry.out / kColumns * of_tile;
   uint8_t* to = weights_.Reserve(size);
-  std::memset(to, 0, size);
-  const auto* from = static_cast<const uint8_t*>(weights);
-  for (int o = 0; o < geometry.out; ++o) {
-    uint8_t* column = to + o / kColumns * of_tile + o % kColumns * 4;
-    for (size_t i = 0; i < in; ++i) {
-      const size_t byte = i * element;  // of a position; its dword, a row of the tile, has 64 bytes
-      uint8_t* cell = column + byte / 4 * kChunk + byte % 4;
-      for (size_t tap = 0; tap < taps; ++tap, from += element) std::memcpy(cell + tap * of_tap, from, element);
+  const auto pack = [&](const auto* from) {
+    using Element = std::decay_t<decltype(*from)>;
+    constexpr size_t kInDword = 4 / sizeof *from;
+    auto* cell = reinterpret_cast<Element*>(to);
+    for (int tile = 0; tile < geometry.out; tile += kColumns) {
+      for (size_t tap = 0; tap < taps; ++tap) {
+        const Element* first = from + tile * in * taps + tap;
+        for (size_t i = 0; i < chunks_ * kChunk / sizeof *from; i += kInDword) {
+          for (int o = 0; o < kColumns; ++o, cell += kInDword) {
+            // Of the dword's inputs those that there are.
+            const Element* of_output = first + (o * in + i) * taps;
+            for (size_t k = 0; k < kInDword; ++k) cell[k] = i + k < in ? of_output[k * taps] : Element{0};
+          }
+        }
+      }
     }
+  };
+  if (takes == Takes::kBfloat16) {
+    pack(static_cast<const uint16_t*>(weights));
+  } else {
+    pack(static_cast<const uint8_t*>(weights));
   }
   if (epilogue_.scale.empty()) epilogue_.scale.assign(geometry.out, 1.0f);
   if (epilogue_.bias.empty()) epilogue_.bias.assign(geometry.out, 0.0f);
