@@ -320,6 +320,7 @@ class OneDnnAccumulator : public IntegerAccumulator {
     const int half = convolution_->geometry().kernel / 2;
     convolution_->Run(src, {h, w, half, half}, PieceRows(h, w), begin, end, lanes_[lane], acc);
   }
+  int pitch() const override { return convolution_->geometry().in; }
 
  private:
   static std::shared_ptr<SteppedConvolution> Make(const IntegerLayer& layer, int out, std::vector<int8_t> weight) {
@@ -337,15 +338,17 @@ class OneDnnAccumulator : public IntegerAccumulator {
 /// The same in tiles.
 class TileAccumulator : public IntegerAccumulator {
  public:
-  TileAccumulator(const IntegerLayer& layer, const std::vector<int>& outputs, int lanes)
-      : convolution_(layer.prepared.Get<TileConvolution>(
-            outputs,
-            [&] {
-              return std::make_shared<TileConvolution>(GeometryOf(layer, outputs), Takes::kUint8,
-                                                       WeightsOf(layer, outputs).data(), TileConvolution::Gives::kInt32,
-                                                       TileConvolution::Epilogue());
-            })),
-        scratch_(lanes) {}
+  TileAccumulator(const IntegerLayer& layer, const std::vector<int>& outputs, int lanes, SourcePitch source)
+      : scratch_(lanes) {
+    TileConvolution::Geometry geometry = GeometryOf(layer, outputs);
+    geometry.pitch = source == SourcePitch::kFastest ? TileConvolution::PitchFor(layer.in, Takes::kUint8) : layer.in;
+    std::vector<int> key = outputs;
+    key.push_back(geometry.pitch);
+    convolution_ = layer.prepared.Get<TileConvolution>(key, [&] {
+      return std::make_shared<TileConvolution>(geometry, Takes::kUint8, WeightsOf(layer, outputs).data(),
+                                               TileConvolution::Gives::kInt32, TileConvolution::Epilogue());
+    });
+  }
 
   static bool Supports(const IntegerLayer& layer, const std::vector<int>& outputs) {
     return TileConvolution::Supports(GeometryOf(layer, outputs));
@@ -354,6 +357,7 @@ class TileAccumulator : public IntegerAccumulator {
   void Run(const uint8_t* src, int h, int w, int begin, int end, int lane, int32_t* acc) override {
     convolution_->Run({src, h, w, convolution_->geometry().kernel / 2}, begin, end, scratch_[lane], acc);
   }
+  int pitch() const override { return convolution_->geometry().pitch; }
 
  private:
   using Takes = TileConvolution::Takes;
@@ -374,9 +378,9 @@ bool MultipliesInTiles() {
 }
 
 std::unique_ptr<IntegerAccumulator> MakeFastAccumulator(const IntegerLayer& layer, const std::vector<int>& outputs,
-                                                        int lanes) {
+                                                        int lanes, SourcePitch source) {
   if (MultipliesInTiles() && TileAccumulator::Supports(layer, outputs)) {
-    return std::make_unique<TileAccumulator>(layer, outputs, lanes);
+    return std::make_unique<TileAccumulator>(layer, outputs, lanes, source);
   }
   return std::make_unique<OneDnnAccumulator>(layer, outputs, lanes);
 }

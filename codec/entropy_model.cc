@@ -232,7 +232,10 @@ EntropyModel::Steps EntropyModel::MakeSteps(int channels, int features,
     const std::vector<IntegerLayer>& layers = networks[k];
     if (layers.empty()) continue;
     steps.width[k] = layers.back().in;
-    for (size_t i = 0; i + 1 < layers.size(); ++i) steps.networks[k].emplace_back(layers[i], engine, sums, sharing_);
+    for (size_t i = 0; i + 1 < layers.size(); ++i) {
+      const SourcePitch source = i == 0 ? SourcePitch::kDense : SourcePitch::kFastest;  // the first take what others do
+      steps.networks[k].emplace_back(layers[i], engine, sums, sharing_, source);
+    }
     for (int g = 0; g < 4; ++g) {
       std::vector<int> outputs;
       for (int c = 0; c < group; ++c) outputs.push_back(g * group + c);
@@ -333,9 +336,11 @@ void EntropyModel::ComputeFeatures(const Latents& latents) {
 
 const uint8_t* EntropyModel::RunContext(Steps& steps, const uint8_t* first, int step, int h, int w) {
   const uint8_t* src = step == 0 ? first : steps.input.data();
-  for (IntegerConvolution& layer : steps.networks[step]) {
-    uint8_t* to = next_.Reserve(static_cast<size_t>(h) * w * layer.out());
-    layer.RunRelu(src, h, w, to, layer.out());
+  std::vector<IntegerConvolution>& layers = steps.networks[step];
+  for (size_t i = 0; i < layers.size(); ++i) {
+    const int pitch = i + 1 < layers.size() ? layers[i + 1].pitch() : layers[i].out();
+    uint8_t* to = next_.Reserve(static_cast<size_t>(h) * w * pitch);
+    layers[i].RunRelu(src, h, w, to, pitch);
     hidden_.Swap(next_);
     src = to;
   }

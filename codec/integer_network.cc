@@ -28,6 +28,8 @@ class PlainAccumulator : public IntegerAccumulator {
     }
   }
 
+  int pitch() const override { return in_; }
+
   void Run(const uint8_t* src, int h, int w, int begin, int end, int, int32_t* acc) override {
     const int half = kernel_ / 2;
     std::fill(acc, acc + static_cast<size_t>(end - begin) * w * out_, 0);
@@ -89,7 +91,7 @@ std::unique_ptr<IntegerAccumulator> MakePlainAccumulator(int in, int out, int ke
 }
 
 IntegerConvolution::IntegerConvolution(const IntegerLayer& layer, IntegerEngine engine, Sums sums,
-                                       const Sharing& sharing)
+                                       const Sharing& sharing, SourcePitch source)
     : IntegerConvolution(
           layer, engine,
           [&layer] {
@@ -97,10 +99,10 @@ IntegerConvolution::IntegerConvolution(const IntegerLayer& layer, IntegerEngine 
             std::iota(all.begin(), all.end(), 0);
             return all;
           }(),
-          std::move(sums), sharing) {}
+          std::move(sums), sharing, source) {}
 
 IntegerConvolution::IntegerConvolution(const IntegerLayer& layer, IntegerEngine engine, const std::vector<int>& outputs,
-                                       Sums sums, const Sharing& sharing)
+                                       Sums sums, const Sharing& sharing, SourcePitch source)
     : sharing_(sharing),
       sums_(sums ? std::move(sums) : std::make_shared<std::vector<Scratch<int32_t>>>(sharing.lanes)) {
   for (int o : outputs) {
@@ -108,7 +110,7 @@ IntegerConvolution::IntegerConvolution(const IntegerLayer& layer, IntegerEngine 
     scale_.push_back(static_cast<double>(layer.multiplier[o]) / static_cast<double>(int64_t{1} << layer.shift[o]));
   }
   accumulator_ = engine == IntegerEngine::kFast
-                     ? MakeFastAccumulator(layer, outputs, sharing.lanes)
+                     ? MakeFastAccumulator(layer, outputs, sharing.lanes, source)
                      : MakePlainAccumulator(layer.in, out(), layer.kernel, WeightsOf(layer, outputs).data());
 }
 

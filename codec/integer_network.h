@@ -24,10 +24,15 @@ namespace lichen {
 class IntegerAccumulator {
  public:
   virtual ~IntegerAccumulator() = default;
-  /// src: [h][w][in], 0..127; acc: [end - begin][w][out], of rows `begin` to `end`. lane: one of those that it was made
-  /// for; calls at the same time have different ones
+  /// src: [h][w][pitch], 0..127; acc: [end - begin][w][out], of rows `begin` to `end`. lane: one of those that it was
+  /// made for; calls at the same time have different ones
   virtual void Run(const uint8_t* src, int h, int w, int begin, int end, int lane, int32_t* acc) = 0;
+  /// Bytes from a position of src to the next: `in`, or more where it was made for a source that may be apart.
+  virtual int pitch() const = 0;
 };
+
+/// How the positions of a source lie.
+enum class SourcePitch { kDense, kFastest };
 
 enum class IntegerEngine { kPlain, kFast };
 
@@ -38,7 +43,7 @@ std::unique_ptr<IntegerAccumulator> MakePlainAccumulator(int in, int out, int ke
 /// The fastest engine of this build; the plain one where there is no other. What it makes of the weights stays with the
 /// layer, if that keeps it.
 std::unique_ptr<IntegerAccumulator> MakeFastAccumulator(const IntegerLayer& layer, const std::vector<int>& outputs,
-                                                        int lanes);
+                                                        int lanes, SourcePitch source = SourcePitch::kDense);
 
 /// Sums are computed for about so many positions at a time, so that they stay in a cache, and threads can share them.
 inline constexpr int kPiecePositions = 256;
@@ -54,11 +59,14 @@ class IntegerConvolution {
 
   /// The layer is copied. outputs: the output channels to compute, in this order; all when not given. sums: null for
   /// room of its own, or of as many lanes as are shared
-  IntegerConvolution(const IntegerLayer& layer, IntegerEngine engine, Sums sums = nullptr, const Sharing& sharing = {});
+  IntegerConvolution(const IntegerLayer& layer, IntegerEngine engine, Sums sums = nullptr, const Sharing& sharing = {},
+                     SourcePitch source = SourcePitch::kDense);
   IntegerConvolution(const IntegerLayer& layer, IntegerEngine engine, const std::vector<int>& outputs,
-                     Sums sums = nullptr, const Sharing& sharing = {});
+                     Sums sums = nullptr, const Sharing& sharing = {}, SourcePitch source = SourcePitch::kDense);
 
   int out() const { return static_cast<int>(bias_.size()); }
+  /// Bytes from a position of the source to the next; what lies between is not looked at.
+  int pitch() const { return accumulator_->pitch(); }
   /// REQUIRES: a ReLU layer. dst: [h][w] pixels `stride` bytes apart, out() channels each, 0..127.
   void RunRelu(const uint8_t* src, int h, int w, uint8_t* dst, int stride);
   /// REQUIRES: a head. dst: [h][w][out()]

@@ -146,6 +146,10 @@ TEST(IntegerAccumulatorTest, FastEqualsPlainAtTheExtremes) {
       std::vector<int> outputs(out);
       std::iota(outputs.begin(), outputs.end(), 0);
       const auto accumulator = MakeFastAccumulator(layer, outputs, 1);
+      const auto apart = MakeFastAccumulator(layer, outputs, 1, SourcePitch::kFastest);
+      ASSERT_EQ(accumulator->pitch(), in);
+      const int pitch = apart->pitch();
+      ASSERT_GE(pitch, in);
       for (const auto& [h, w] : {std::pair{9, 7}, std::pair{1, 1}, std::pair{3, 2}, std::pair{2, 65}}) {
         std::vector<uint8_t> src(static_cast<size_t>(h) * w * in);
         for (uint8_t& v : src) v = static_cast<uint8_t>(mode == 2 ? random() % 128 : 127);
@@ -153,6 +157,10 @@ TEST(IntegerAccumulatorTest, FastEqualsPlainAtTheExtremes) {
         MakePlainAccumulator(in, out, kernel, layer.weight.data())->Run(src.data(), h, w, 0, h, 0, plain.data());
         accumulator->Run(src.data(), h, w, 0, h, 0, fast.data());
         EXPECT_EQ(plain, fast) << in << " " << out << " " << kernel << " mode " << mode << " " << h << "x" << w;
+        std::vector<uint8_t> apart_src(static_cast<size_t>(h) * w * pitch, 255);
+        for (size_t i = 0; i < src.size(); ++i) apart_src[i / in * pitch + i % in] = src[i];
+        apart->Run(apart_src.data(), h, w, 0, h, 0, fast.data());
+        EXPECT_EQ(plain, fast) << in << " " << out << " " << kernel << " mode " << mode << ", " << pitch << " apart";
       }
     }
   }

@@ -16,8 +16,8 @@
 
 namespace lichen {
 
-std::unique_ptr<IntegerAccumulator> MakeFastAccumulator(const IntegerLayer& layer, const std::vector<int>& outputs,
-                                                        int) {
+std::unique_ptr<IntegerAccumulator> MakeFastAccumulator(const IntegerLayer& layer, const std::vector<int>& outputs, int,
+                                                        SourcePitch) {
   return MakePlainAccumulator(layer.in, static_cast<int>(outputs.size()), layer.kernel,
                               WeightsOf(layer, outputs).data());
 }
