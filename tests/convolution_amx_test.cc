@@ -2,6 +2,7 @@
 #include "codec/convolution_amx.h"
 
 #include <gtest/gtest.h>
+#include <sys/mman.h>
 
 #include <algorithm>
 #include <cmath>
@@ -80,6 +81,26 @@ float FloatOf(uint16_t half) {
   return value;
 }
 
+/// Bytes with pages around them that nobody may read, which start or end where these do.
+class Guarded {
+ public:
+  Guarded(const void* bytes, size_t size, bool at_end) : size_((size + kPage - 1) / kPage * kPage + 2 * kPage) {
+    memory_ = static_cast<uint8_t*>(mmap(nullptr, size_, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+    EXPECT_EQ(mprotect(memory_ + kPage, size_ - 2 * kPage, PROT_READ | PROT_WRITE), 0);
+    data_ = at_end ? memory_ + size_ - kPage - size : memory_ + kPage;
+    std::memcpy(data_, bytes, size);
+  }
+  ~Guarded() { munmap(memory_, size_); }
+  Guarded(const Guarded&) = delete;
+  Guarded& operator=(const Guarded&) = delete;
+  uint8_t* data() const { return data_; }
+
+ private:
+  static constexpr size_t kPage = 4096;
+  size_t size_;
+  uint8_t *memory_, *data_;
+};
+
 class TileConvolutionTest : public testing::Test {
  protected:
   void SetUp() override {
@@ -139,6 +160,25 @@ TEST_F(TileConvolutionTest, SumsOfBytesAreExact) {
     ForOutputs(c, dst, 77, [&](int32_t sum, int row, int column, int o) {
       ASSERT_EQ(sum, SumOf(c, row, column, o, value, weight)) << row << ", " << column << ", " << o;
     });
+  }
+}
+
+TEST_F(TileConvolutionTest, NothingIsReadOrWrittenOutside) {
+  for (const Case& c : Cases()) {
+    SCOPED_TRACE(NameOf(c));
+    const TileConvolution::Geometry& g = c.geometry;
+    const std::vector<uint8_t> src(size_t(c.h) * c.w * c.Pitch() * 2);
+    const std::vector<uint16_t> weights(size_t(g.out) * g.in * g.kernel * g.kernel);
+    const std::vector<float> outputs(c.Outputs());
+    for (const bool at_end : {false, true}) {
+      for (const bool bytes : {false, true}) {
+        const TileConvolution convolution(g, bytes ? Takes::kUint8 : Takes::kBfloat16, weights.data(),
+                                          bytes ? Gives::kInt32 : Gives::kFloat32, {});
+        const Guarded source(src.data(), src.size() / (bytes ? 2 : 1), at_end);
+        const Guarded dst(outputs.data(), outputs.size() * sizeof(float), at_end);
+        convolution.Run({source.data(), c.h, c.w, c.top}, 0, c.Rows(), scratch_, dst.data());
+      }
+    }
   }
 }
 
