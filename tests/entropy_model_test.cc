@@ -71,6 +71,20 @@ TEST(EntropyModelTest, OutliersAreLimitedAndSurvive) {
   EXPECT_NEAR(encoded.z_hat[1] / 16.0, 12000, 0.5);
 }
 
+/// y and z of a tile, in quantisation steps.
+struct RandomTile {
+  std::vector<float> y, z;
+
+  RandomTile(const ModelData& model, int h, int w, float deviation, uint32_t seed)
+      : y(static_cast<size_t>(h) * w * model.latent_channels),
+        z(static_cast<size_t>((h + 3) / 4) * ((w + 3) / 4) * model.hyper_channels) {
+    std::mt19937 random(seed);
+    std::normal_distribution<float> normal(0, deviation);
+    for (float& v : y) v = normal(random);
+    for (float& v : z) v = normal(random);
+  }
+};
+
 /// Of which every third row is wanted coded.
 class ThirdRows : public LatentSource {
  public:
@@ -89,11 +103,8 @@ class ThirdRows : public LatentSource {
 TEST(EntropyModelTest, RowsThatNobodyWantsAreCodedAlike) {
   const ModelData& model = DataOf(*ToyModel());
   const int h = 13, w = 9, m = model.latent_channels;
-  std::vector<float> y(static_cast<size_t>(h) * w * m), z(static_cast<size_t>(4) * 3 * model.hyper_channels);
-  std::mt19937 random(9);
-  std::normal_distribution<float> normal(0, 2);
-  for (float& v : y) v = normal(random);
-  for (float& v : z) v = normal(random);
+  const RandomTile tile(model, h, w, 2, 9);
+  const std::vector<float>&y = tile.y, &z = tile.z;
   EntropyModel all(model, 300, 6, IntegerEngine::kFast), some(model, 300, 6, IntegerEngine::kFast);
   Latents of_all, of_some;
   EXPECT_EQ(some.Encode(ThirdRows(y.data(), w, m), z.data(), h, w, &of_some),
@@ -107,12 +118,9 @@ TEST(EntropyModelTest, RowsThatNobodyWantsAreCodedAlike) {
 
 TEST(EntropyModelTest, TheSearchSavesBitsAndErrorAndDecodes) {
   const ModelData& model = DataOf(*ToyModel());
-  const int h = 16, w = 24, m = model.latent_channels;
-  std::vector<float> y(static_cast<size_t>(h) * w * m), z(static_cast<size_t>(4) * 6 * model.hyper_channels);
-  std::mt19937 random(7);
-  std::normal_distribution<float> normal(0, 1);
-  for (float& v : y) v = normal(random);
-  for (float& v : z) v = normal(random);
+  const int h = 16, w = 24;
+  const RandomTile tile(model, h, w, 1, 7);
+  const std::vector<float>&y = tile.y, &z = tile.z;
   // Bits and squared error at what the search takes it to be worth.
   const auto cost = [&](EntropyModel& coder, EntropyModel& decoder) {
     Latents coded, decoded;
@@ -195,12 +203,9 @@ TEST(EntropyModelTest, LaterStepsOfHyperLatentsSeeEarlierOnes) {
 
 TEST(EntropyModelTest, SidesSharedWithOtherTilesAreSparedMore) {
   const ModelData& model = DataOf(*ToyModel());
-  const int h = 400, w = 4, m = model.latent_channels;
-  std::vector<float> y(static_cast<size_t>(h) * w * m), z(static_cast<size_t>(100) * model.hyper_channels);
-  std::mt19937 random(11);
-  std::normal_distribution<float> normal(0, 1);
-  for (float& v : y) v = normal(random);
-  for (float& v : z) v = normal(random);
+  const int h = 400, w = 4;
+  const RandomTile tile(model, h, w, 1, 11);
+  const std::vector<float>&y = tile.y, &z = tile.z;
   EntropyModel coder(model, 0, 6, IntegerEngine::kFast, EntropyModel::Quantiser::kRateDistortion);
   Latents latents;
   const size_t alone = coder.Encode(y.data(), z.data(), h, w, &latents).size();
