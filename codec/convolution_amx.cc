@@ -32,7 +32,6 @@ constexpr size_t kNearby = 32 << 10;
 /// Sums of so many blocks are on their way: a block's become outputs after the next one's products, when they have
 /// arrived in memory.
 constexpr int kOnTheirWay = 2;
-constexpr int kMostAtEdges = 3;  // blocks of a row whose source is copied
 
 using Takes = TileConvolution::Takes;
 using Gives = TileConvolution::Gives;
@@ -266,7 +265,9 @@ void TileConvolution::CutUp(const Source& source, int row, TileScratch& scratch)
   const size_t row_size = source.w * position_, read = chunks_ * kChunk;  // a last chunk may reach beyond a position
   const size_t padded_row = ((kBlock - 1) * size_t(stride) + kernel) * position_,
                padded_size = kernel * padded_row + kChunk;
-  uint8_t* padded = scratch.source.Reserve(kMostAtEdges * padded_size);
+  // The first of a row, and those from where on columns lack, or what a last chunk reaches to.
+  const size_t at_edges = 3 + (read / position_ + half) / (size_t(kBlock) * stride);
+  uint8_t* padded = scratch.source.Reserve(at_edges * padded_size);
   scratch.blocks.clear();
   for (int x = 0; x < columns; x += kBlock) {
     TileBlock block;
